@@ -1,0 +1,60 @@
+/** What is known of devices before they speak: profiles (a kind of device) and the fleet (the devices themselves). */
+import type { Value } from './reading.ts';
+
+export type MetricType = 'number' | 'boolean' | 'text';
+
+export interface MetricDefinition {
+  readonly name: string;
+  /** Dotted path in the payload. */
+  readonly path: string;
+  readonly type: MetricType;
+  readonly unit: string | null;
+  /** Inclusive; a value outside is quarantined. Numbers only, after scale and offset. */
+  readonly range: readonly [min: number, max: number] | null;
+  /** Raw values that mean "no reading". */
+  readonly absent: readonly Value[];
+  /** value = raw × scale + offset */
+  readonly scale: number;
+  readonly offset: number;
+}
+
+export interface Profile {
+  readonly name: string;
+  /** Topic templates: `{device}` and `{metric}` capture one level, any other `{name}` becomes a label. */
+  readonly topics: readonly string[];
+  /** A built-in format. */
+  readonly decode: string;
+  /** Dotted path of the device time, or null: the time of receipt counts. */
+  readonly time: string | null;
+  /** IANA zone of times without one, or null. */
+  readonly timezone: string | null;
+  readonly clock: 'device' | 'server';
+  /** How far a device time may lie ahead of or behind the time of receipt; null is `off`. */
+  readonly maxFutureMs: number | null;
+  readonly maxPastMs: number | null;
+  /** What becomes of a reading outside them: kept with server time and marked, or quarantined. */
+  readonly clockSkew: 'keep' | 'quarantine';
+  /** How often the device reports, where it is known. */
+  readonly intervalMs: number | null;
+  /** How old a value may be and still count; null: derived from the interval. */
+  readonly maxGapMs: number | null;
+  /** Empty: every value of the payload is taken, under its dotted path. */
+  readonly metrics: readonly MetricDefinition[];
+  readonly limits: Readonly<Record<string, number>>;
+}
+
+export interface FleetDevice {
+  readonly id: string;
+  readonly profile: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Overrides of the profile's limits. */
+  readonly limits: Readonly<Record<string, number>>;
+  readonly dependsOn: string | null;
+}
+
+export interface DeviceDirectory {
+  readonly profiles: readonly Profile[];
+  readonly fleet: readonly FleetDevice[];
+  /** What becomes of a device that is not listed. */
+  readonly unknown: 'accept' | 'quarantine' | 'reject';
+}

@@ -1,0 +1,17 @@
+/** One message to one contact over one channel. Times are µs. */
+
+/** A way to reach a contact. */
+export type Channel = { readonly kind: 'email'; readonly address: string };
+
+export interface Contact {
+  readonly id: string;
+  /** In order: the next one is the fallback. */
+  readonly channels: readonly Channel[];
+}
+
+export type DeliveryOutcome =
+  | { readonly outcome: 'delivered'; readonly detail: string }
+  /** Worth another try: refused for now, no answer, connection lost. */
+  | { readonly outcome: 'retryable'; readonly detail: string }
+  /** Will not get better by itself; `detail` says what to do about it. */
+  | { readonly outcome: 'permanent'; readonly detail: string };

@@ -1,0 +1,51 @@
+/** A rule as written in YAML, checked for form: what CEL makes of its conditions is `rules/compile.ts`'s to say. */
+import type { Level } from './alert.ts';
+
+/** Where a text stands in its file, for errors: line and column count from 1. */
+export interface Place {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** A CEL expression and where its first character stands. */
+export interface Expression {
+  readonly text: string;
+  readonly place: Place;
+}
+
+/** All that is given must match. */
+export interface Selector {
+  readonly profile: string | null;
+  /** Glob over the device id: `*` any characters, `?` one. */
+  readonly id: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface RuleLevel {
+  readonly level: Level;
+  readonly when: Expression;
+  /** How long `when` must hold, in event time. */
+  readonly forMs: number;
+  readonly clear: Expression | null;
+}
+
+export interface NoData {
+  readonly afterMs: number;
+  /** Raise this level, or keep the state as it is, or call it OK. */
+  readonly action: { readonly raise: Level } | { readonly then: 'keep' | 'ok' };
+}
+
+export interface Rule {
+  readonly id: string;
+  readonly place: Place;
+  readonly selector: Selector;
+  /** One to three, ascending. */
+  readonly levels: readonly RuleLevel[];
+  readonly noData: NoData | null;
+  /** Text with `{{expression}}` parts; null: made from the rule, the device and the value. */
+  readonly summary: string | null;
+  readonly description: string | null;
+  readonly runbook: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+}

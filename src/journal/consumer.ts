@@ -1,0 +1,41 @@
+/**
+ * The cursor loop that every consumer runs: read a slice, work through it, read on. It waits at the end of the journal
+ * without polling, and gives the handler a turn whenever the handler's own time limit passes.
+ */
+import type { JournalReader, Partition, Position, Slice } from './journal.ts';
+
+export interface SliceHandler {
+  /**
+   * Works through everything in the slice from the cursor on; an entry below the cursor (the first batch may begin
+   * before it) is to be skipped. Called with no batches when `waitMs` passed. What it throws ends the loop.
+   */
+  apply(slice: Slice, cursor: Position): void | Promise<void>;
+  /** How long it is content to wait at the end of the journal. */
+  waitMs(): number;
+}
+
+const SLICE_BYTES_MAX = 512 * 1024;
+
+export async function follow(options: {
+  readonly id: string;
+  readonly journal: JournalReader;
+  readonly partition: Partition;
+  readonly from: Position;
+  readonly handler: SliceHandler;
+  readonly signal: AbortSignal;
+  readonly sliceBytesMax?: number;
+}): Promise<Position> {
+  const { id, journal, partition, handler, signal } = options;
+  let cursor = options.from;
+  while (!signal.aborted) {
+    const slice = await journal.read(id, partition, cursor, {
+      bytesMax: options.sliceBytesMax ?? SLICE_BYTES_MAX,
+      waitMs: Math.max(0, handler.waitMs()),
+    });
+    if (signal.aborted) break;
+    await handler.apply(slice, cursor);
+    const last = slice.batches.at(-1);
+    if (last !== undefined) cursor = last.first + last.count;
+  }
+  return cursor;
+}
