@@ -15,6 +15,7 @@ export interface SliceHandler {
 }
 
 const SLICE_BYTES_MAX = 512 * 1024;
+const WAIT_MS_MAX = 60_000;
 
 export async function follow(options: {
   readonly id: string;
@@ -26,13 +27,19 @@ export async function follow(options: {
   readonly sliceBytesMax?: number;
 }): Promise<Position> {
   const { id, journal, partition, handler, signal } = options;
+  const aborted = new Promise<null>((resolve) => signal.addEventListener('abort', () => resolve(null), { once: true }));
   let cursor = options.from;
   while (!signal.aborted) {
-    const slice = await journal.read(id, partition, cursor, {
+    const reading = journal.read(id, partition, cursor, {
       bytesMax: options.sliceBytesMax ?? SLICE_BYTES_MAX,
-      waitMs: Math.max(0, handler.waitMs()),
+      waitMs: Math.min(Math.max(0, handler.waitMs()), WAIT_MS_MAX),
     });
-    if (signal.aborted) break;
+    const slice = await Promise.race([reading, aborted]);
+    if (slice === null) {
+      // The journal may be closing too: what this read answers no longer matters to anyone.
+      reading.catch(() => undefined);
+      break;
+    }
     await handler.apply(slice, cursor);
     const last = slice.batches.at(-1);
     if (last !== undefined) cursor = last.first + last.count;

@@ -5,7 +5,7 @@
  * Calls are synchronous: a database is opened in a worker thread, never where sockets are served.
  */
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { TocsinError, messageOf } from '../std/errors.ts';
+import { messageOf, TocsinError } from '../std/errors.ts';
 
 export type Database = {
   readonly path: string;

@@ -46,10 +46,7 @@ export function connect<M>(port: Port, methods: Methods): { remote: Remote<M>; d
       if (method === undefined) throw new TocsinError(`no method ${message.method} on this thread`);
       const value = await method(...message.args);
       const transfer = value instanceof Transferred ? value.transfer : [];
-      port.postMessage(
-        { answer: message.call, value: value instanceof Transferred ? value.value : value },
-        transfer as TransferListItem[],
-      );
+      port.postMessage({ answer: message.call, value: value instanceof Transferred ? value.value : value }, transfer as TransferListItem[]);
     } catch (error) {
       const { message: text, name } = error instanceof Error ? error : new Error(String(error));
       const hint = error instanceof TocsinError ? error.hint : undefined;
