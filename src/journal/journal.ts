@@ -77,6 +77,11 @@ export interface Journal extends JournalReader {
   readonly partitions: readonly Partition[];
   /** Resolves with the position of the batch's first entry, once it is durable. One append at a time per partition. */
   append(partition: Partition, batch: Batch): Promise<Position>;
+  /**
+   * Names the producer's oldest entry that was received and not yet handed to `append` (µs; null: none), so that journal
+   * time never passes an entry that is still on its way.
+   */
+  receiving(oldest: () => number | null): void;
   /** The kept range: the first readable position and one past the last. */
   range(partition: Partition): { first: Position; head: Position };
   stats(): JournalStats;

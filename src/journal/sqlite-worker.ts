@@ -1,0 +1,147 @@
+/**
+ * The journal's own thread: the only place that writes journal.db. One append is one transaction with one row, so that
+ * an answer means fsync. Synchronous calls: a slow disk stalls this thread and nothing else.
+ *
+ * Full means: the live pages and the write-ahead log reach `bytesMax`, or the file system has less than `reserveBytes`
+ * left. It is checked before a write, because on a full disk SQLite can no longer delete either.
+ */
+import { randomUUID } from 'node:crypto';
+import { statfsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+import { type Database, openDatabase } from '../sqlite/database.ts';
+import { messageOf } from '../std/errors.ts';
+import { connect } from '../std/rpc.ts';
+import type { Position, StoredBatch } from './journal.ts';
+import { JournalFull } from './journal.ts';
+
+export interface JournalWorkerData {
+  readonly path: string;
+  readonly bytesMax: number;
+  readonly reserveBytes: number;
+  /** Entries older than this may go once every holder has released them; null keeps them until bytesMax. */
+  readonly keepMs: number | null;
+}
+
+export interface JournalWorkerMethods {
+  open(): { id: string; first: Position; head: Position; bytes: number };
+  append(first: Position, count: number, lastAt: number, bytes: Uint8Array): { bytes: number };
+  read(from: Position, bytesMax: number): StoredBatch[];
+  /** Deletes what lies below `position` and is past `keep` or over the budget; a bounded piece of it at each call. */
+  retain(position: Position, now: number): { first: Position; bytes: number; more: boolean };
+  /** Why an append would be refused now, or null. */
+  check(): string | null;
+  close(): void;
+}
+
+const MIGRATIONS = [
+  `CREATE TABLE journal (id TEXT NOT NULL) STRICT;
+   CREATE TABLE batch (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, last_ms INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT`,
+];
+/** How many batches one call of `retain` deletes: it shares the thread with commits. */
+const RETAIN_BATCHES_MAX = 200;
+const VACUUM_PAGES = 500;
+/** Room an append may need beyond its own bytes: pages of the index and of the write-ahead log. */
+const APPEND_OVERHEAD_BYTES = 64 * 1024;
+/** The budget at which retention by size starts, as a share of bytesMax: room is made before it is needed. */
+const RETAIN_SHARE = 0.9;
+
+function journalMethods(options: JournalWorkerData): JournalWorkerMethods {
+  const database = openDatabase(options.path);
+  database.migrate('journal', MIGRATIONS);
+  // The log is folded into the file at 4 MB, and cut back to that size after an outage's burst.
+  database.exec('PRAGMA journal_size_limit = 4194304');
+  const insert = database.prepare('INSERT INTO batch VALUES (?, ?, ?, ?)');
+  const select = database.prepare(
+    'SELECT first, count, bytes FROM batch WHERE first >= (SELECT coalesce(max(first), 0) FROM batch WHERE first <= ?) ORDER BY first',
+  );
+  const pageSizeBytes = Number(database.prepare('PRAGMA page_size').get()?.page_size);
+  const pages = database.prepare('PRAGMA page_count');
+  const freePages = database.prepare('PRAGMA freelist_count');
+  const usage = (): number => {
+    const live = Number(pages.get()?.page_count) - Number(freePages.get()?.freelist_count);
+    return live * pageSizeBytes + walBytes(options.path);
+  };
+
+  const check = (needed = 0): string | null => {
+    const used = usage();
+    if (used + needed > options.bytesMax) return `the journal holds ${used} bytes of journal.maxBytes ${options.bytesMax}`;
+    const space = statfsSync(dirname(options.path));
+    const free = space.bavail * space.bsize;
+    if (free - needed < options.reserveBytes)
+      return `${free} bytes are free on the journal's disk, journal.reserve is ${options.reserveBytes}`;
+    return null;
+  };
+
+  return {
+    open() {
+      const id = database.prepare('SELECT id FROM journal').get()?.id ?? createId(database);
+      return { id: String(id), ...range(database), bytes: usage() };
+    },
+    append(first, count, lastAt, bytes) {
+      const full = check(bytes.length * 2 + APPEND_OVERHEAD_BYTES);
+      if (full !== null)
+        throw new JournalFull(full, { hint: 'free disk space, raise journal.maxBytes, or see which consumer lags (/metrics)' });
+      try {
+        insert.run(first, count, Math.floor(lastAt / 1000), bytes);
+      } catch (cause) {
+        if (isDiskFull(cause)) throw new JournalFull(`the disk is full: ${messageOf(cause)}`, { cause });
+        throw cause;
+      }
+      return { bytes: usage() };
+    },
+    read(from, bytesMax) {
+      const batches: StoredBatch[] = [];
+      let size = 0;
+      for (const row of select.iterate(from)) {
+        const bytes = row.bytes as Uint8Array;
+        batches.push({ first: Number(row.first), count: Number(row.count), bytes });
+        size += bytes.length;
+        if (size >= bytesMax) break;
+      }
+      return batches;
+    },
+    retain(position, now) {
+      const overBudget = usage() > options.bytesMax * RETAIN_SHARE;
+      const before = options.keepMs === null ? -1 : Math.floor(now / 1000) - options.keepMs;
+      const result = database
+        .prepare(
+          `DELETE FROM batch WHERE first IN
+             (SELECT first FROM batch
+              WHERE first + count <= ? AND (last_ms < ? OR ?) AND first < (SELECT max(first) FROM batch)
+              ORDER BY first LIMIT ?)`,
+        )
+        .run(position, before, overBudget ? 1 : 0, RETAIN_BATCHES_MAX);
+      if (result.changes > 0) database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
+      return { first: range(database).first, bytes: usage(), more: result.changes === RETAIN_BATCHES_MAX };
+    },
+    check: () => check(APPEND_OVERHEAD_BYTES),
+    close: () => database.close(),
+  };
+}
+
+function createId(database: Database): string {
+  const id = randomUUID();
+  database.prepare('INSERT INTO journal VALUES (?)').run(id);
+  return id;
+}
+
+/** The head is where the last batch ends, which is why `retain` never deletes the last batch. */
+function range(database: Database): { first: Position; head: Position } {
+  const row = database.prepare('SELECT (SELECT min(first) FROM batch) AS first, (SELECT max(first) FROM batch) AS last').get();
+  if (row === undefined || row.last === null) return { first: 0, head: 0 };
+  const last = database.prepare('SELECT first + count AS head FROM batch WHERE first = ?').get(row.last ?? 0);
+  return { first: Number(row.first), head: Number(last?.head ?? 0) };
+}
+
+function walBytes(path: string): number {
+  return statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** SQLITE_FULL (13), and SQLITE_IOERR (10), which some file systems give for a failed extension of the log. */
+function isDiskFull(error: unknown): boolean {
+  const code = (error as { errcode?: unknown }).errcode;
+  return typeof code === 'number' && ((code & 0xff) === 13 || (code & 0xff) === 10);
+}
+
+if (parentPort !== null) connect(parentPort, { ...journalMethods(workerData as JournalWorkerData) });

@@ -1,0 +1,96 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Reading, Rejection } from '../../src/domain/reading.ts';
+import { BatchWriter, type Qos2Mark, readBatch } from '../../src/journal/batch.ts';
+
+const text = fc.string({ unit: 'binary', maxLength: 40 }).map((value) => value.toWellFormed());
+const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
+const time = fc.integer({ min: 0, max: 8e15 });
+const reading = fc
+  .record({
+    device: fc.record({ id: text, profile: fc.option(text), labels: fc.dictionary(text, text, { maxKeys: 4 }) }),
+    at: time,
+    receivedAt: time,
+    flags: fc.integer({ min: 0, max: 255 }),
+    entries: fc.array(fc.tuple(text, fc.oneof(finite, fc.boolean(), text)), { maxLength: 12 }),
+  })
+  .map(({ entries, ...rest }) => ({ ...rest, metrics: entries.map(([name]) => name), values: entries.map(([, value]) => value) }));
+const rejection = fc.record({
+  device: fc.option(text),
+  topic: text,
+  payload: fc.uint8Array({ maxLength: 200 }),
+  client: text,
+  receivedAt: time,
+  reason: text,
+  detail: text,
+  partial: fc.boolean(),
+});
+const mark = fc.record({ open: fc.boolean(), client: text, packetId: fc.integer({ min: 0, max: 65535 }), hash: fc.nat({ max: 2 ** 31 }), receivedAt: time });
+
+type Entry = { reading: Reading } | { rejection: Rejection } | { mark: Qos2Mark };
+const entry: fc.Arbitrary<Entry> = fc.oneof(
+  reading.map((value) => ({ reading: value })),
+  rejection.map((value) => ({ rejection: value })),
+  mark.map((value) => ({ mark: value })),
+);
+
+function write(entries: readonly Entry[]) {
+  const writer = new BatchWriter();
+  for (const item of entries) {
+    if ('reading' in item) writer.addReading(item.reading.device, item.reading.metrics, item.reading.values, item.reading);
+    else if ('rejection' in item) writer.addRejection(item.rejection);
+    else writer.addQos2Mark(item.mark);
+  }
+  return writer.take();
+}
+
+function read(bytes: Uint8Array, from = 0): Entry[] {
+  const entries: Entry[] = [];
+  readBatch(
+    bytes,
+    {
+      reading: (value) => entries.push({ reading: value }),
+      rejection: (value) => entries.push({ rejection: { ...value, payload: new Uint8Array(value.payload) } }),
+      qos2: (value) => entries.push({ mark: value }),
+    },
+    { from },
+  );
+  return entries;
+}
+
+describe('batch encoding', () => {
+  it('reads back what was written, from any index', () => {
+    fc.assert(
+      fc.property(fc.array(entry, { maxLength: 60 }), fc.nat(60), (entries, from) => {
+        const batch = write(entries);
+        expect(batch.count).toBe(entries.length);
+        expect(read(batch.bytes, from)).toEqual(entries.slice(from));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('starts anew after it was taken', () => {
+    const writer = new BatchWriter();
+    const device = { id: 'a', profile: null, labels: {} };
+    const metrics = ['x'];
+    writer.addReading(device, metrics, [1], { at: 1, receivedAt: 2, flags: 0 });
+    writer.take();
+    writer.addReading(device, metrics, [2], { at: 3, receivedAt: 4, flags: 1 });
+    const batch = writer.take();
+    expect(batch).toMatchObject({ count: 1, firstAt: 4, lastAt: 4 });
+    expect(read(batch.bytes)).toEqual([{ reading: { device, metrics, values: [2], at: 3, receivedAt: 4, flags: 1 } }]);
+  });
+
+  it('cuts a text that is longer than its length field can say', () => {
+    const writer = new BatchWriter();
+    writer.addReading({ id: 'a', profile: null, labels: {} }, ['x'], ['ü'.repeat(70_000)], { at: 1, receivedAt: 1, flags: 0 });
+    const [first] = read(writer.take().bytes);
+    expect(first !== undefined && 'reading' in first && String(first.reading.values[0])).toMatch(/^ü{21845}$/);
+  });
+
+  it('refuses a batch of another format and names the version', () => {
+    expect(() => read(Uint8Array.from([9, 0]))).toThrow(/format 9/);
+    expect(() => read(Uint8Array.from([1, 0]))).toThrow(/unknown entry/);
+  });
+});
