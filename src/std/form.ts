@@ -1,0 +1,177 @@
+/**
+ * The form of what users write in YAML, on zod: durations, sizes and counts as people write them, unknown keys refused
+ * with a suggestion, and every problem told in the words of the file (`expected text, found a number`) at its own place.
+ * No message holds a value that could be a secret.
+ */
+import * as z from 'zod';
+import { TocsinError } from './errors.ts';
+import { parseDurationMs, parseSizeBytes } from './quantity.ts';
+
+/** An object in which unknown keys are errors with "did you mean". */
+export function strictObject<Shape extends z.core.$ZodShape>(shape: Shape) {
+  const known = Object.keys(shape);
+  // One line a key, in the order of `issue.keys`: problemsOf() gives each its own place.
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? (issue.keys ?? []).map((key) => unknownKey(key, known)).join('\n') : undefined),
+  });
+}
+
+/** A duration such as `10m`, in milliseconds. */
+export const duration = () =>
+  z.unknown().transform((value, context): number => {
+    const milliseconds = typeof value === 'string' ? parseDurationMs(value) : undefined;
+    if (milliseconds !== undefined) return milliseconds;
+    return refuse(context, 'expected a duration', 'write a number with a unit: 500ms, 30s, 10m, 1h30m, 7d');
+  });
+
+/** The same, or `off`, which is null. */
+export const durationOrOff = () =>
+  z.unknown().transform((value, context): number | null => {
+    if (value === 'off' || value === false) return null;
+    const milliseconds = typeof value === 'string' ? parseDurationMs(value) : undefined;
+    if (milliseconds !== undefined) return milliseconds;
+    return refuse(context, 'expected a duration or off', 'write a number with a unit: 30s, 10m, 7d; or off');
+  });
+
+/** A size such as `10GB`, or a plain number of bytes. */
+export const size = () =>
+  z.unknown().transform((value, context): number => {
+    const bytes = typeof value === 'number' ? value : typeof value === 'string' ? parseSizeBytes(value) : undefined;
+    if (bytes !== undefined && Number.isSafeInteger(bytes) && bytes >= 0) return bytes;
+    return refuse(context, 'expected a size', 'write a number with a unit: 64KB, 256MB, 10GB');
+  });
+
+/** A whole number from 0; text of digits too, as it comes from an environment variable. */
+export const count = () =>
+  z.unknown().transform((value, context): number => {
+    const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
+    if (typeof number === 'number' && Number.isSafeInteger(number) && number >= 0) return number;
+    return refuse(context, 'expected a whole number, 0 or more');
+  });
+
+/** true or false; `"true"` and `"false"` too, as they come from an environment variable. */
+export const flag = () =>
+  z.unknown().transform((value, context): boolean => {
+    if (value === true || value === 'true') return true;
+    if (value === false || value === 'false') return false;
+    return refuse(context, 'expected true or false');
+  });
+
+/** Adds a problem with a hint; for use in `transform`. */
+export function refuse(context: z.core.$RefinementCtx<unknown>, message: string, hint?: string, path: PropertyKey[] = []): never {
+  context.addIssue({ code: 'custom', message, path, params: { hint } });
+  return z.NEVER;
+}
+
+/** zod's issues as problems with places. `place` gives the position of a path in the file. */
+export function problemsOf(
+  error: z.ZodError,
+  root: unknown,
+  place: (at: readonly PropertyKey[], part: 'key' | 'value') => string,
+): TocsinError[] {
+  return error.issues.flatMap((issue): TocsinError[] => {
+    if (issue.code === 'unrecognized_keys') {
+      const messages = issue.message.split('\n');
+      return issue.keys.map((key, index) => {
+        const [message, hint] = (messages[index] ?? '').split('\t');
+        return problem(message ?? '', hint, place([...issue.path, key], 'key'));
+      });
+    }
+    const key = issue.path.at(-1);
+    const found = valueAt(root, issue.path);
+    if (issue.code === 'invalid_type') {
+      if (found === undefined && typeof key === 'string')
+        return [problem(`${key} is missing`, undefined, place(issue.path.slice(0, -1), 'value'))];
+      const quotes = issue.expected === 'string' && (typeof found === 'number' || typeof found === 'boolean');
+      const hint = quotes ? 'put it in quotes' : undefined;
+      return [problem(`${label(key)}expected ${nameOf(issue.expected)}, found ${kindOf(found)}`, hint, place(issue.path, 'value'))];
+    }
+    if (issue.code === 'invalid_value') {
+      const options = issue.values.map(String);
+      if (found === undefined)
+        return [problem(`${String(key)} is missing: one of ${options.join(', ')}`, undefined, place(issue.path.slice(0, -1), 'value'))];
+      const near = typeof found === 'string' ? nearest(found, options) : undefined;
+      const hint = near === undefined ? undefined : `did you mean ${near}?`;
+      return [
+        problem(`${label(key)}expected ${options.length === 1 ? '' : 'one of '}${options.join(', ')}`, hint, place(issue.path, 'value')),
+      ];
+    }
+    const params: unknown = issue.code === 'custom' ? issue.params?.hint : undefined;
+    return [problem(`${label(key)}${issue.message}`, typeof params === 'string' ? params : undefined, place(issue.path, 'value'))];
+  });
+}
+
+/** The candidate that a person most likely meant, or undefined. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const limit = Math.max(1, Math.floor(word.length / 3));
+  let best: string | undefined;
+  let bestDistance = limit + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const near = nearest(key, known);
+  return `unknown key ${JSON.stringify(key)}\t${near === undefined ? `known here: ${known.join(', ')}` : `did you mean ${near}?`}`;
+}
+
+const problem = (message: string, hint: string | undefined, place: string): TocsinError =>
+  new TocsinError(message, hint === undefined ? { place } : { place, hint });
+
+const label = (key: PropertyKey | undefined): string => (typeof key === 'string' ? `${key}: ` : '');
+
+function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
+  let value = root;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = Reflect.get(value, key);
+  }
+  return value;
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a mapping';
+  if (typeof value === 'string') return 'text';
+  return typeof value === 'boolean' ? 'true/false' : 'a number';
+}
+
+function nameOf(expected: string): string {
+  const names: Record<string, string> = {
+    string: 'text',
+    number: 'a number',
+    int: 'a whole number',
+    boolean: 'true or false',
+    array: 'a list',
+    object: 'a mapping',
+    record: 'a mapping',
+    tuple: 'a list',
+  };
+  return names[expected] ?? expected;
+}
+
+/** Two changed, added or left-out letters are distance 2; two swapped neighbours are 1. */
+function editDistance(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > 8 || a.length > 64 || b.length > 64) return Number.POSITIVE_INFINITY;
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (last[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      let cost = Math.min(substitution, (last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) cost = Math.min(cost, (beforeLast[j - 2] ?? 0) + 1);
+      row.push(cost);
+    }
+    beforeLast = last;
+    last = row;
+  }
+  return last[b.length] ?? 0;
+}
