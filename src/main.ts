@@ -1,0 +1,91 @@
+#!/usr/bin/env node
+/** argv → command. The only place that handles signals and ends the process. Exit status: see CONTRACT in README, "Commands". */
+import { parseArgs } from 'node:util';
+import { InvalidConfig, TocsinError } from './std/errors.ts';
+
+const USAGE = `usage: tocsin <command> [options]
+
+  run    [--config FILE] [--set key=value]…   serves in the foreground; SIGTERM stops it cleanly
+  check  [--config FILE] [--set key=value]…   validates config, devices, rules and notify
+
+  --config FILE   default: config/tocsin.yaml
+  --help          this text, or that of a command
+  --version
+`;
+const HELP: Record<string, string> = {
+  run: `usage: tocsin run [--config FILE] [--set key=value]…
+
+Serves MQTT and HTTP until SIGTERM or SIGINT. Prints one JSON line when it is ready, with the real ports.
+
+  tocsin run --config config/tocsin.yaml
+  tocsin run --set 'mqtt.listeners=["mqtt://127.0.0.1:0"]' --set data=/tmp/tocsin
+`,
+  check: `usage: tocsin check [--config FILE] [--set key=value]…
+
+Reads everything that run would read, prints every problem as file:line:column, and exits 1 if there is one.
+`,
+};
+const DEFAULT_CONFIG = 'config/tocsin.yaml';
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [command, ...rest] = argv;
+  if (command === undefined || command === '--help' || command === 'help') return print(USAGE, command === undefined ? 2 : 0);
+  if (command === '--version') {
+    const { default: description } = await import('../package.json', { with: { type: 'json' } });
+    return print(`${description.version}\n`, 0);
+  }
+  const help = HELP[command];
+  if (help === undefined) return complain(`unknown command ${command}`);
+  const options = parseOptions(rest);
+  if (typeof options === 'string') return complain(options);
+  if (options.help) return print(help, 0);
+  if (command === 'check') return (await import('./cli/check.ts')).check(options);
+  const stopped = stopRequested();
+  return (await import('./cli/run.ts')).run(options, stopped);
+}
+
+function parseOptions(argv: readonly string[]): { config: string; set: readonly string[]; help: boolean } | string {
+  try {
+    const { values } = parseArgs({
+      args: [...argv],
+      options: {
+        config: { type: 'string', default: DEFAULT_CONFIG },
+        set: { type: 'string', multiple: true, default: [] },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+    return values;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Resolves at the first SIGTERM or SIGINT; the second one ends the process at once. */
+function stopRequested(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const stop = (): void => {
+      if (asked) process.exit(70);
+      asked = true;
+      resolve();
+    };
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
+  });
+}
+
+function print(text: string, status: number): number {
+  (status === 0 ? process.stdout : process.stderr).write(text);
+  return status;
+}
+
+const complain = (problem: string): number => print(`${problem}\nhint: tocsin --help lists the commands\n`, 2);
+
+function report(error: unknown): number {
+  if (error instanceof InvalidConfig) return print(`${error.message}\n`, 1);
+  if (error instanceof TocsinError) return print(`${error.render()}\n`, 1);
+  process.stderr.write(`internal fault: ${error instanceof Error ? error.stack : String(error)}\n`);
+  return 70;
+}
+
+process.exit(await main(process.argv.slice(2)).catch(report));

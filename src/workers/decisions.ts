@@ -1,0 +1,129 @@
+/**
+ * The decisions thread: alerting follows the journal, notifying follows alerting's transitions, and both keep their
+ * state in one file, state.db. A fault of either stops both and neither loses anything: each has its own cursor.
+ */
+import { Registry } from 'prom-client';
+import { createAlerting } from '../alerts/alerting.ts';
+import type { Alert } from '../domain/alert.ts';
+import type { DeviceDirectory } from '../domain/device.ts';
+import type { Rule } from '../domain/rule.ts';
+import type { Position } from '../journal/journal.ts';
+import type { NotifyConfig } from '../notify/config.ts';
+import { createNotifiers, createNotifying } from '../notify/notifying.ts';
+import { compileRules } from '../rules/compile.ts';
+import { openDatabase } from '../sqlite/database.ts';
+import { systemClock } from '../std/clock.ts';
+import { InvalidConfig } from '../std/errors.ts';
+import { createLogger } from '../std/logger.ts';
+import { hostWorker } from './host.ts';
+import type { WorkerMethods } from './start.ts';
+
+export interface DecisionsData {
+  readonly statePath: string;
+  readonly mailDirectory: string;
+  readonly journalId: string;
+  readonly range: { readonly first: Position; readonly head: Position };
+  readonly rules: readonly Rule[];
+  readonly directory: DeviceDirectory;
+  readonly notify: NotifyConfig;
+  readonly email: { readonly smtp: string | null; readonly from: string };
+  readonly publicUrl: string | null;
+}
+
+type Alerting = ReturnType<typeof createAlerting>;
+type Notifying = ReturnType<typeof createNotifying>;
+
+export interface DecisionsMethods extends WorkerMethods {
+  alerts: Alerting['alerts'];
+  alert(id: string): unknown;
+  devices: Alerting['devices'];
+  device: Alerting['device'];
+  notifications: Notifying['notifications'];
+}
+
+/** What this thread calls on the main thread. */
+export interface DecisionsEvents {
+  /** Alerts that changed, in order; at start all that are open. */
+  alertsChanged(alerts: readonly Alert[]): void;
+}
+
+const TRANSITIONS_MAX = 1000;
+const OPEN_ALERTS_PAGE = 1000;
+
+hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
+  const clock = systemClock;
+  const registry = new Registry();
+  const logger = createLogger('decisions');
+  const { compiled, problems } = compileRules(data.rules, data.directory);
+  if (problems.length > 0) throw new InvalidConfig(problems);
+
+  const database = openDatabase(data.statePath);
+  let told = 0;
+  const tellMain = (): void => {
+    for (;;) {
+      const transitions = alerting.transitions.after(told, TRANSITIONS_MAX);
+      const last = transitions.at(-1);
+      if (last === undefined) return;
+      told = last.sequence;
+      void main.alertsChanged(transitions.map(({ alert }) => alert));
+    }
+  };
+  const alerting = createAlerting({
+    journal,
+    journalId: data.journalId,
+    partition: 0,
+    range: data.range,
+    database,
+    rules: compiled,
+    directory: data.directory,
+    clock,
+    logger: logger.child({ part: 'alerting' }),
+    registry,
+    onTransitions: () => {
+      notifying.wake();
+      tellMain();
+    },
+  });
+  const notifiers = createNotifiers({ ...data.email, mailDirectory: data.mailDirectory, clock, logger: logger.child({ part: 'notify' }) });
+  const notifying = createNotifying({
+    database,
+    transitions: alerting.transitions,
+    config: data.notify,
+    rules: data.rules,
+    directory: data.directory,
+    notifiers,
+    clock,
+    logger: logger.child({ part: 'notify' }),
+    registry,
+    publicUrl: data.publicUrl,
+  });
+
+  told = alerting.transitions.lastSequence();
+  for (const state of ['pending', 'firing'] as const) {
+    let cursor: string | null | undefined;
+    do {
+      const page = alerting.alerts({ state, limit: OPEN_ALERTS_PAGE, ...(cursor == null ? {} : { cursor }) });
+      if (page.items.length > 0) void main.alertsChanged(page.items);
+      cursor = page.next;
+    } while (cursor !== null);
+  }
+
+  return {
+    services: [alerting, notifying],
+    methods: {
+      alerts: alerting.alerts,
+      alert: (id: string) => {
+        const alert = alerting.alert(id);
+        return alert === null ? null : { ...alert, timeline: [...alert.timeline, ...notifying.timeline(id)].sort((a, b) => a.at - b.at) };
+      },
+      devices: alerting.devices,
+      device: alerting.device,
+      notifications: notifying.notifications,
+    },
+    metrics: () => registry.metrics(),
+    async close() {
+      for (const notifier of notifiers.values()) await notifier.close();
+      database.close();
+    },
+  };
+});
