@@ -1,0 +1,65 @@
+/**
+ * What the HTTP server asks of the rest of the program. The composition root implements it over the threads; the server
+ * knows nothing of journals, stores or workers. Times are integer µs on this side: the server turns them into RFC 3339.
+ */
+import type { Value } from '../domain/reading.ts';
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Opaque; null on the last page. */
+  readonly next: string | null;
+}
+
+export interface PageQuery {
+  readonly cursor?: string;
+  readonly limit?: number;
+}
+
+export interface AlertsQuery extends PageQuery {
+  readonly state?: 'pending' | 'firing' | 'resolved';
+  readonly level?: 'info' | 'warning' | 'critical';
+  readonly device?: string;
+  readonly rule?: string;
+  readonly acknowledged?: boolean;
+}
+
+export interface ReadingsQuery extends PageQuery {
+  readonly device: string;
+  readonly metric?: string;
+  /** Inclusive; µs. */
+  readonly from?: number;
+  /** Exclusive; µs. */
+  readonly to?: number;
+  /** Downsample to about this many buckets; only together with a metric. */
+  readonly points?: number;
+}
+
+export interface IngestReading {
+  readonly device: string;
+  /** µs; absent: the time of receipt counts. */
+  readonly at?: number;
+  /** Numbers are finite. */
+  readonly values: Readonly<Record<string, Value>>;
+}
+
+export interface IngestResult {
+  readonly accepted: number;
+  /** What was quarantined, by the reading's place in the list handed over. A reading may be accepted in part. */
+  readonly rejected: readonly { readonly index: number; readonly reason: string; readonly detail: string }[];
+}
+
+export interface Backend {
+  devices(query: PageQuery): Promise<Page<unknown>>;
+  device(id: string): Promise<unknown | null>;
+  alerts(query: AlertsQuery): Promise<Page<unknown>>;
+  alert(id: string): Promise<unknown | null>;
+  readings(query: ReadingsQuery): Promise<Page<unknown>>;
+  quarantine(query: PageQuery): Promise<Page<unknown>>;
+  notifications(query: PageQuery): Promise<Page<unknown>>;
+  journal(): Promise<unknown>;
+  /** Resolves once the readings are durable; rejects with JournalFull while the disk budget is spent. */
+  ingest(readings: readonly IngestReading[], client: string): Promise<IngestResult>;
+  readiness(): Promise<{ readonly ready: boolean; readonly reasons: readonly string[] }>;
+  /** The registries of all threads, as one text in Prometheus' format. */
+  metrics(): Promise<string>;
+}

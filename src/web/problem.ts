@@ -1,0 +1,83 @@
+/**
+ * Errors over HTTP: `application/problem+json` (RFC 9457), every one with a status, a sentence and, where a request is at
+ * fault, the path of each mistake. What goes wrong inside is logged and answered with a bare 500: no message, no stack.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { JournalFull } from '../journal/journal.ts';
+import type { Logger } from '../std/logger.ts';
+import { RemoteError } from '../std/rpc.ts';
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad request',
+  403: 'Forbidden',
+  404: 'Not found',
+  405: 'Method not allowed',
+  408: 'Request timeout',
+  413: 'Payload too large',
+  414: 'URI too long',
+  415: 'Unsupported media type',
+  421: 'Misdirected request',
+  431: 'Request header fields too large',
+  500: 'Internal error',
+  503: 'Unavailable',
+};
+
+export interface Mistake {
+  /** `[3].values.temperature`, or a query parameter's name. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** An answer other than the one asked for; thrown by handlers, written by `answerError`. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly status: number;
+  readonly mistakes: readonly Mistake[];
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(status: number, detail: string, options: { mistakes?: readonly Mistake[]; retryAfterSeconds?: number } = {}) {
+    super(detail);
+    this.status = status;
+    this.mistakes = options.mistakes ?? [];
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+
+  body(): string {
+    return JSON.stringify({
+      type: 'about:blank',
+      title: TITLES[this.status] ?? 'Error',
+      status: this.status,
+      detail: this.message,
+      ...(this.mistakes.length > 0 ? { errors: this.mistakes } : {}),
+    });
+  }
+}
+
+export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', String(problem.retryAfterSeconds));
+  return reply.code(problem.status).type('application/problem+json').send(problem.body());
+}
+
+/** Fastify's error handler. */
+export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, logger: Logger): FastifyReply {
+  const problem = problemOf(error);
+  if (problem.status === 500) logger.error({ error, method: request.method, route: request.routeOptions.url }, 'an HTTP request failed');
+  return sendProblem(reply, problem);
+}
+
+const JOURNAL_FULL_RETRY_SECONDS = 10;
+
+function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof JournalFull || (error instanceof RemoteError && error.remoteName === 'JournalFull')) {
+    return new Problem(503, `the journal takes no more readings at present: ${error.message}`, {
+      retryAfterSeconds: JOURNAL_FULL_RETRY_SECONDS,
+    });
+  }
+  // Fastify's own refusals carry a status below 500 and a message that is meant for the client.
+  if (error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number') {
+    if (error.statusCode >= 400 && error.statusCode < 500) return new Problem(error.statusCode, error.message);
+    if (error.statusCode === 503) return new Problem(503, 'no answer in time', { retryAfterSeconds: 5 });
+  }
+  return new Problem(500, 'something went wrong inside Tocsin: its log says what');
+}
