@@ -13,16 +13,21 @@ export function isLoopback(host: string): boolean {
   return isIP(bare) === 4 && bare.startsWith('127.');
 }
 
-/** Throws the Problem that answers the request, or returns. */
-export function guard(request: FastifyRequest): void {
+/**
+ * Throws the Problem that answers the request, or returns.
+ * @param publicUrl where a reverse proxy makes this server reachable, or null; its host and origin are taken too.
+ */
+export function guard(request: FastifyRequest, publicUrl: URL | null): void {
   const host = request.headers.host;
   const name = host === undefined ? undefined : /^(\[[^\]]*\]|[^:]*)(?::\d+)?$/.exec(host)?.[1];
-  if (name === undefined || !isLoopback(name)) {
-    throw new Problem(421, 'this server answers to localhost only: ask for it as 127.0.0.1, localhost or [::1]');
+  const isPublic = publicUrl !== null && host?.toLowerCase() === publicUrl.host;
+  if (name === undefined || !(isPublic || isLoopback(name))) {
+    throw new Problem(421, 'this server answers to localhost and http.publicUrl only: ask for it as 127.0.0.1, localhost or [::1]');
   }
   if (request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS') return;
   const { origin, 'sec-fetch-site': site } = request.headers;
-  const isOwnOrigin = origin === undefined || origin.toLowerCase() === `http://${host}`.toLowerCase();
+  const ownOrigin = isPublic ? publicUrl.origin : `http://${host}`.toLowerCase();
+  const isOwnOrigin = origin === undefined || origin.toLowerCase() === ownOrigin;
   const isOwnSite = site === undefined || site === 'same-origin' || site === 'none';
   if (!isOwnOrigin || !isOwnSite) throw new Problem(403, 'a page of another origin may not write here');
 }

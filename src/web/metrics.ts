@@ -6,11 +6,9 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 
 export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
-/** The main thread's registry. Node's defaults describe the process, so they are collected here and on no other thread. */
-export function createMainRegistry(): Registry {
-  const registry = new Registry();
+/** Adds Node's defaults. They describe the process: the main thread collects them, and no other. */
+export function collectProcessMetrics(registry: Registry): void {
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 10 });
-  return registry;
 }
 
 interface Family {
@@ -41,6 +39,8 @@ export function joinMetrics(texts: readonly string[]): string {
         if (isNewFamily) family?.comments.push(line);
         continue;
       }
+      // A thread that cannot answer just now says so in a comment.
+      if (line.startsWith('#')) continue;
       if (family === undefined) throw new Error(`a metrics text begins with a sample: ${line}`);
       const id = line.slice(0, line.lastIndexOf(' '));
       if (series.has(id)) throw new Error(`two threads have the metric ${id}`);

@@ -31,6 +31,8 @@ export interface WebServerOptions {
   readonly port: number;
   readonly backend: Backend;
   readonly logger: Logger;
+  /** `http.publicUrl`: where a reverse proxy makes this server reachable. */
+  readonly publicUrl?: string | null;
   readonly clock?: Clock;
 }
 
@@ -48,6 +50,7 @@ export async function startWebServer(options: WebServerOptions): Promise<WebServ
       hint: 'listen on 127.0.0.1 and put a reverse proxy with a login in front of it, or use an SSH tunnel',
     });
   }
+  const publicUrl = options.publicUrl == null ? null : new URL(options.publicUrl);
   const server = fastify({
     // Requests are not logged one by one: errors are, by answerError.
     logger: false,
@@ -73,7 +76,7 @@ export async function startWebServer(options: WebServerOptions): Promise<WebServ
   server.removeContentTypeParser('text/plain');
   server.addHook('onRequest', async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
-    guard(request);
+    guard(request, publicUrl);
   });
   server.setErrorHandler((error, request, reply) => answerError(error, request, reply, logger));
   server.setNotFoundHandler((request, reply) =>

@@ -1,6 +1,6 @@
 import { Counter, Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import { createMainRegistry, joinMetrics } from '../../src/web/metrics.ts';
+import { collectProcessMetrics, joinMetrics } from '../../src/web/metrics.ts';
 
 async function threadText(labels: Record<string, string>): Promise<string> {
   const registry = new Registry();
@@ -9,9 +9,15 @@ async function threadText(labels: Record<string, string>): Promise<string> {
   return registry.metrics();
 }
 
+async function processText(): Promise<string> {
+  const registry = new Registry();
+  collectProcessMetrics(registry);
+  return registry.metrics();
+}
+
 describe('metrics of several threads', () => {
   it('has the event-loop delay at p99 and the Node defaults', async () => {
-    const text = await createMainRegistry().metrics();
+    const text = await processText();
     expect(text).toMatch(/^nodejs_eventloop_lag_p99_seconds /m);
     expect(text).toMatch(/^process_resident_memory_bytes /m);
   });
@@ -23,10 +29,14 @@ describe('metrics of several threads', () => {
     expect(text.endsWith('\n')).toBe(true);
   });
 
-  it('keeps the buckets of a histogram with it and says so when two threads have the same series', async () => {
+  it('goes on without a thread that does not answer', async () => {
+    expect(joinMetrics(['# history is not running\n', await threadText({ thread: 'a' })])).toContain('tocsin_test_total{thread="a"} 2');
+  });
+
+  it('leaves other families alone, and says so when two threads have the same series', async () => {
     const text = await threadText({ thread: 'a' });
     expect(() => joinMetrics([text, text])).toThrow('tocsin_test_total{thread="a"}');
-    const defaults = await createMainRegistry().metrics();
+    const defaults = await processText();
     expect(joinMetrics([defaults, text]).match(/^# TYPE/gm)?.length).toBe((defaults.match(/^# TYPE/gm)?.length ?? 0) + 1);
   });
 });

@@ -40,10 +40,11 @@ async function problemOf(response: Response, status: number): Promise<z.infer<ty
   return problem;
 }
 /** fetch does not let its caller choose Host. */
-function statusWithHost(host: string): Promise<number> {
+function statusWithHost(host: string, options: { url?: string; method?: string; origin?: string } = {}): Promise<number> {
   return new Promise((resolve, reject) => {
-    const { hostname, port } = new URL(server.url);
-    httpRequest({ hostname, port, path: '/healthz', headers: { host } }, (response) => {
+    const { hostname, port } = new URL(options.url ?? server.url);
+    const headers = { host, ...(options.origin === undefined ? {} : { origin: options.origin }) };
+    httpRequest({ hostname, port, path: '/healthz', method: options.method ?? 'GET', headers }, (response) => {
       response.resume();
       resolve(response.statusCode ?? 0);
     })
@@ -246,6 +247,18 @@ describe('what a browser must not be made to do', () => {
   ])('refuses a post from %s', async (_, headers) => {
     await problemOf(await post({ device: 'd', values: { t: 1 } }, headers), 403);
     expect(backend.stored).toEqual([]);
+  });
+
+  it('answers to its public name behind a reverse proxy, and to pages of that origin', async () => {
+    const publicUrl = 'https://Tocsin.example.org/';
+    const proxied = await startWebServer({ host: '127.0.0.1', port: 0, backend, logger, publicUrl });
+    const ask = (host: string, origin?: string) =>
+      statusWithHost(host, { url: proxied.url, method: 'POST', ...(origin === undefined ? {} : { origin }) });
+    // There is nothing to post to at /healthz: 404 says that the guard let it pass.
+    expect(await ask('tocsin.example.org', 'https://tocsin.example.org')).toBe(404);
+    expect(await ask('tocsin.example.org', 'http://tocsin.example.org')).toBe(403);
+    expect(await ask('example.org')).toBe(421);
+    await proxied.close();
   });
 
   it('takes a post of its own page', async () => {
