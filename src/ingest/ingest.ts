@@ -207,7 +207,7 @@ class JournalIngest implements Ingest {
 
   /** Puts what a message became into the open batch. */
   #journal(decoded: Decoded, source: { topic: string; payload: Uint8Array; client: string; receivedAt: number }): Outcome {
-    if (decoded.kind === 'ignored') return 'ignored';
+    if (decoded.kind === 'ignored' || decoded.kind === 'refused') return decoded.kind;
     if (decoded.kind === 'rejected') {
       const { device, reason, detail } = decoded;
       this.#commit.writer.addRejection({ ...source, device, reason, detail, partial: false });

@@ -1,0 +1,203 @@
+/**
+ * Topic → route: which device speaks, under which profile, in which format. A device's profile is the one that the fleet
+ * file names; else the one whose topic matches with the most literal levels; else the built-in topics, without a profile.
+ */
+import type { DeviceDirectory, FleetDevice, Profile } from '../domain/device.ts';
+import type { DeviceRef } from '../domain/reading.ts';
+import { type DefinedMetric, type JsonPath, parsePath } from './decoders/json.ts';
+import { Refusal } from './decoders/value.ts';
+import { type InternedShape, nameProblem } from './interning.ts';
+import { matchTemplate, parseTemplate, type TopicMatch, type TopicTemplate } from './template.ts';
+
+export const BUILT_IN_TOPICS = ['sensors/{device}/telemetry', 'sensors/{device}/{metric}'] as const;
+
+/** One topic's way through the decoder; made once, then found by its topic. */
+export interface Route {
+  readonly topic: string;
+  /** Null when no device speaks here that may. */
+  readonly device: DeviceRef | null;
+}
+
+/** A profile as the decoder uses it. */
+export interface CompiledProfile {
+  readonly profile: Profile;
+  readonly metrics: readonly DefinedMetric[];
+  readonly metricByName: ReadonlyMap<string, DefinedMetric>;
+  readonly time: JsonPath | null;
+}
+
+export interface OpenRoute extends Route {
+  readonly device: DeviceRef;
+  readonly known: KnownDevice;
+  readonly profile: CompiledProfile | null;
+  readonly format: 'json' | 'scalar';
+  /** From the topic: the name of a scalar, or what stands before the names of an object. */
+  readonly metric: string | null;
+  /** A scalar's definition, where the profile has one. */
+  readonly scalar: DefinedMetric | null;
+  /** The last message's names, admitted: the next message most likely has the same. */
+  lastShape: InternedShape | null;
+}
+
+/** Every message on this topic meets the same end. */
+export interface ClosedRoute extends Route {
+  readonly device: null;
+  readonly closed: {
+    readonly kind: 'refused' | 'rejected';
+    readonly device: string | null;
+    readonly reason: string;
+    readonly detail: string;
+  };
+}
+
+/** What is remembered of a device that has spoken. */
+export interface KnownDevice {
+  readonly id: string;
+  /** The names it has used, as far as they are counted against the limit. */
+  readonly metrics: Set<string>;
+  readonly refs: Map<string, DeviceRef>;
+}
+
+const REFS_MAX = 64;
+
+interface Candidate {
+  readonly template: TopicTemplate;
+  readonly profile: CompiledProfile | null;
+}
+
+export class Router {
+  readonly #candidates: readonly Candidate[];
+  readonly #profiles: ReadonlyMap<string, CompiledProfile>;
+  readonly #fleet: ReadonlyMap<string, FleetDevice>;
+  readonly #unknown: DeviceDirectory['unknown'];
+  readonly #devices = new Map<string, KnownDevice>();
+  readonly #devicesMax: number;
+
+  /** @param devicesMax 0 is no limit */
+  constructor(directory: DeviceDirectory, devicesMax: number) {
+    this.#unknown = directory.unknown;
+    this.#fleet = new Map(directory.fleet.map((device) => [device.id, device]));
+    const compiled = directory.profiles.map(compileProfile);
+    this.#profiles = new Map(compiled.map((profile) => [profile.profile.name, profile]));
+    const own = compiled.flatMap((profile) => profile.profile.topics.map((topic) => ({ template: templateOf(topic), profile })));
+    own.sort((a, b) => b.template.literals - a.template.literals);
+    this.#candidates = [...own, ...BUILT_IN_TOPICS.map((topic) => ({ template: templateOf(topic), profile: null }))];
+    this.#devicesMax = devicesMax;
+  }
+
+  /** @returns null for a topic on which no sensor speaks */
+  route(topic: string): OpenRoute | ClosedRoute | null {
+    const levels = topic.split('/');
+    let best: { candidate: Candidate; match: TopicMatch } | null = null;
+    for (const candidate of this.#candidates) {
+      const match = matchTemplate(candidate.template, levels);
+      if (match === null) continue;
+      best ??= { candidate, match };
+      const named = this.#fleet.get(match.device)?.profile ?? null;
+      if (named !== null && candidate.profile?.profile.name === named) {
+        best = { candidate, match };
+        break;
+      }
+    }
+    return best === null ? null : this.#open(topic, best.candidate, best.match);
+  }
+
+  /** The route of a device that does not come by topic: as if it had published on the built-in one. */
+  routeDevice(id: string): OpenRoute | ClosedRoute {
+    const levels = ['sensors', id, 'telemetry'];
+    const candidate = this.#candidates.find(({ template }) => {
+      const match = matchTemplate(template, levels);
+      return match !== null && match.device === id && match.metric === null && Object.keys(match.labels).length === 0;
+    });
+    return this.#open('', candidate ?? { template: templateOf(BUILT_IN_TOPICS[0]), profile: null }, {
+      device: id,
+      metric: null,
+      labels: {},
+    });
+  }
+
+  #open(topic: string, candidate: Candidate, match: TopicMatch): OpenRoute | ClosedRoute {
+    const close = (kind: 'refused' | 'rejected', reason: string, detail: string, device: string | null = match.device): ClosedRoute => ({
+      topic,
+      device: null,
+      closed: { kind, device, reason, detail },
+    });
+    const deviceProblem = nameProblem(match.device);
+    if (deviceProblem !== null) return close('rejected', 'invalid-device', deviceProblem, null);
+    const metricProblem = match.metric === null ? null : nameProblem(match.metric);
+    if (metricProblem !== null) return close('rejected', 'invalid-metric', metricProblem);
+    const listed = this.#fleet.get(match.device);
+    if (listed === undefined && this.#unknown !== 'accept') {
+      const kind = this.#unknown === 'reject' ? 'refused' : 'rejected';
+      return close(kind, 'unknown-device', `${match.device} is not in the fleet file`);
+    }
+    const known = this.#known(match.device, listed !== undefined);
+    if (known === null) return close('rejected', 'too-many-devices', `${this.#devicesMax} devices have spoken (mqtt.limits.devices)`);
+
+    const named = listed?.profile == null ? undefined : this.#profiles.get(listed.profile);
+    const profile = named ?? candidate.profile;
+    const isOwnTopic = profile === candidate.profile && profile !== null;
+    const format = isOwnTopic ? formatOf(profile) : match.metric === null ? 'json' : 'scalar';
+    const labels = { ...match.labels, ...listed?.labels };
+    const device = refOf(known, profile?.profile.name ?? null, labels);
+    const scalar = format === 'scalar' ? scalarDefinition(profile, match.metric) : null;
+    return { topic, device, known, profile, format, metric: match.metric, scalar, lastShape: null };
+  }
+
+  #known(id: string, isListed: boolean): KnownDevice | null {
+    const known = this.#devices.get(id);
+    if (known !== undefined) return known;
+    if (!isListed && this.#devicesMax > 0 && this.#devices.size >= this.#devicesMax) return null;
+    const device: KnownDevice = { id, metrics: new Set(), refs: new Map() };
+    this.#devices.set(id, device);
+    return device;
+  }
+}
+
+function refOf(known: KnownDevice, profile: string | null, labels: Record<string, string>): DeviceRef {
+  const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  const key = JSON.stringify([profile, sorted]);
+  const interned = known.refs.get(key);
+  if (interned !== undefined) return interned;
+  const ref: DeviceRef = Object.freeze({ id: known.id, profile, labels: Object.freeze(Object.fromEntries(sorted)) });
+  // A label from the topic may take any value: what one device leaves behind has a limit.
+  if (known.refs.size >= REFS_MAX) known.refs.clear();
+  known.refs.set(key, ref);
+  return ref;
+}
+
+const formatOf = (profile: CompiledProfile): 'json' | 'scalar' => (profile.profile.decode === 'scalar' ? 'scalar' : 'json');
+
+function scalarDefinition(profile: CompiledProfile | null, metric: string | null): DefinedMetric | null {
+  if (profile === null) return null;
+  if (metric !== null) return profile.metrics.find(({ definition }) => definition.path === metric) ?? null;
+  return profile.metrics[0] ?? null;
+}
+
+function compileProfile(profile: Profile): CompiledProfile {
+  const metrics = profile.metrics.map((definition) => ({ definition, path: pathOf(definition.path) }));
+  return {
+    profile,
+    metrics,
+    metricByName: new Map(metrics.map((metric) => [metric.definition.name, metric])),
+    time: profile.time === null ? null : pathOf(profile.time),
+  };
+}
+
+function pathOf(path: string): JsonPath {
+  const parsed = parsePath(path);
+  if (parsed === null) throw new Error(`a profile with the path ${path} passed its check`);
+  return parsed;
+}
+
+function templateOf(text: string): TopicTemplate {
+  const template = parseTemplate(text);
+  if (typeof template === 'string') throw new Error(`a profile with the topic ${text} passed its check: ${template}`);
+  return template;
+}
+
+/** The name under which a scalar is stored, or why there is none. */
+export function scalarName(route: OpenRoute): string | Refusal {
+  if (route.scalar !== null) return route.scalar.definition.name;
+  return route.metric ?? new Refusal('no-metric', 'neither the topic nor the profile names the metric');
+}
