@@ -1,11 +1,36 @@
+/**
+ * Two projects, one after the other. `unit` runs files side by side. `whole` runs the program as a process, under load, with
+ * kills and outages: one file at a time and nothing beside it, or its timings would measure its neighbours.
+ */
 import { defineConfig } from 'vitest/config';
+
+const WHOLE = ['test/{crash,outage,bench,scenarios,main}/**/*.test.ts', 'test/simulator/demo.test.ts'];
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/long/**'],
+    reporters: ['default', './test/reporter.ts'],
     pool: 'forks',
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: [...WHOLE, 'test/long/**'],
+          testTimeout: 20_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: 'whole',
+          include: WHOLE,
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });
