@@ -8,13 +8,13 @@ import { Gauge, Registry } from 'prom-client';
 import type { Loaded } from './cli/load.ts';
 import { createDecoder } from './devices/decode.ts';
 import type { Alert } from './domain/alert.ts';
-import { startBroker, type Broker } from './ingest/broker.ts';
+import { type Broker, startBroker } from './ingest/broker.ts';
 import { createIngest } from './ingest/ingest.ts';
 import type { Journal } from './journal/journal.ts';
 import { openSqliteJournal } from './journal/sqlite.ts';
-import { type Clock, systemClock } from './std/clock.ts';
+import { systemClock } from './std/clock.ts';
 import { messageOf, TocsinError } from './std/errors.ts';
-import { createLogger, type Logger } from './std/logger.ts';
+import { createLogger } from './std/logger.ts';
 import type { Backend } from './web/backend.ts';
 import { collectProcessMetrics, joinMetrics } from './web/metrics.ts';
 import { startWebServer } from './web/server.ts';
@@ -98,7 +98,9 @@ export async function startApp({ config, directory, rules, notify }: Loaded): Pr
   outbox.broker = broker;
   for (const [topic, payload] of outbox.waiting) broker.publish(topic, payload, { retain: true });
   outbox.waiting.clear();
-  broker.publish('tocsin/status', JSON.stringify({ state: 'running', since: new Date(clock.now() / 1000).toISOString() }), { retain: true });
+  broker.publish('tocsin/status', JSON.stringify({ state: 'running', since: new Date(clock.now() / 1000).toISOString() }), {
+    retain: true,
+  });
 
   collectProcessMetrics(registry);
   const backend = createBackend({ journal, ingest, decisions, history, registry });
@@ -137,7 +139,9 @@ function createBackend(parts: {
     },
     async metrics() {
       const workers = [decisions, history].filter((worker) => worker !== null && worker.fault() === null);
-      const texts = await Promise.all(workers.map((worker) => worker?.remote.metrics().catch((error: unknown) => `# ${messageOf(error)}\n`) ?? ''));
+      const texts = await Promise.all(
+        workers.map((worker) => worker?.remote.metrics().catch((error: unknown) => `# ${messageOf(error)}\n`) ?? ''),
+      );
       return joinMetrics([await registry.metrics(), ...texts]);
     },
   };

@@ -13,6 +13,9 @@ export async function run(options: { config: string; set: readonly string[] }, s
   await stopped;
   const isStopped = app[Symbol.asyncDispose]().then(() => true);
   const inTime = await Promise.race([isStopped, systemClock.sleep(STOP_WITHIN_MS).then(() => false)]);
-  if (!inTime) process.stderr.write(`stopping took more than ${STOP_WITHIN_MS} ms: what was not committed is worked through again at the next start\n`);
+  if (!inTime)
+    process.stderr.write(
+      `stopping took more than ${STOP_WITHIN_MS} ms: what was not committed is worked through again at the next start\n`,
+    );
   return inTime ? 0 : 70;
 }

@@ -145,6 +145,7 @@ class JournalIngest implements Ingest {
       const outcome = this.#journal(decoded, source);
       this.#count(outcome);
       if (decoded.kind === 'rejected') rejected.push({ index, reason: decoded.reason, detail: decoded.detail });
+      if (decoded.kind === 'refused') rejected.push({ index, reason: 'unknown-device', detail: decoded.detail });
       if (decoded.kind === 'readings') rejected.push(...decoded.rejected.map((part) => ({ index, ...part })));
       if (outcome === 'accepted' || outcome === 'partial' || outcome === 'duplicate') accepted += 1;
     }

@@ -63,7 +63,9 @@ function journalMethods(options: JournalWorkerData): JournalWorkerMethods {
     return live * pageSizeBytes + walBytes(options.path);
   };
 
-  const check = (needed = 0): string | null => {
+  // What the latest append asked for: a refused one is refused until there is room for it, not for a smaller one.
+  let needed = APPEND_OVERHEAD_BYTES;
+  const check = (): string | null => {
     const used = usage();
     if (used + needed > options.bytesMax) return `the journal holds ${used} bytes of journal.maxBytes ${options.bytesMax}`;
     const space = statfsSync(dirname(options.path));
@@ -79,7 +81,8 @@ function journalMethods(options: JournalWorkerData): JournalWorkerMethods {
       return { id: String(id), ...range(database), bytes: usage() };
     },
     append(first, count, lastAt, bytes) {
-      const full = check(bytes.length * 2 + APPEND_OVERHEAD_BYTES);
+      needed = bytes.length * 2 + APPEND_OVERHEAD_BYTES;
+      const full = check();
       if (full !== null)
         throw new JournalFull(full, { hint: 'free disk space, raise journal.maxBytes, or see which consumer lags (/metrics)' });
       try {
@@ -115,7 +118,7 @@ function journalMethods(options: JournalWorkerData): JournalWorkerMethods {
       if (result.changes > 0) database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
       return { first: range(database).first, bytes: usage(), more: result.changes === RETAIN_BATCHES_MAX };
     },
-    check: () => check(APPEND_OVERHEAD_BYTES),
+    check,
     close: () => database.close(),
   };
 }

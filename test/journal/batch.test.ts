@@ -25,7 +25,13 @@ const rejection = fc.record({
   detail: text,
   partial: fc.boolean(),
 });
-const mark = fc.record({ open: fc.boolean(), client: text, packetId: fc.integer({ min: 0, max: 65535 }), hash: fc.nat({ max: 2 ** 31 }), receivedAt: time });
+const mark = fc.record({
+  open: fc.boolean(),
+  client: text,
+  packetId: fc.integer({ min: 0, max: 65535 }),
+  hash: fc.nat({ max: 2 ** 31 }),
+  receivedAt: time,
+});
 
 type Entry = { reading: Reading } | { rejection: Rejection } | { mark: Qos2Mark };
 const entry: fc.Arbitrary<Entry> = fc.oneof(

@@ -21,7 +21,11 @@ export async function readNumbers(journal: Journal, from: number, bytesMax = 100
     const slice = await journal.read('test', 0, position, { bytesMax, waitMs: 0 });
     if (slice.batches.length === 0) return numbers;
     for (const batch of slice.batches) {
-      readBatch(batch.bytes, { reading: (reading) => numbers.push(reading.values[0] as number) }, { from: Math.max(0, position - batch.first) });
+      readBatch(
+        batch.bytes,
+        { reading: (reading) => numbers.push(reading.values[0] as number) },
+        { from: Math.max(0, position - batch.first) },
+      );
       position = batch.first + batch.count;
     }
   }

@@ -9,7 +9,11 @@ const device = { id: 'a', profile: null, labels: {} };
 const shape = ['n'];
 
 function setUp(options: { bytesMax?: number; commitWaitMs?: number } = {}) {
-  const journal = createMemoryJournal({ clock: systemClock, holders: ['history'], ...(options.bytesMax === undefined ? {} : { bytesMax: options.bytesMax }) });
+  const journal = createMemoryJournal({
+    clock: systemClock,
+    holders: ['history'],
+    ...(options.bytesMax === undefined ? {} : { bytesMax: options.bytesMax }),
+  });
   const appends: number[] = [];
   const commit = new GroupCommit({
     journal,
@@ -63,7 +67,7 @@ describe('group commit', () => {
   });
 
   it('fails everybody who waits when it did not happen in time, and works on afterwards', async () => {
-    const { journal, commit, add, durable } = setUp({ bytesMax: 300, commitWaitMs: 400 });
+    const { journal, add, durable } = setUp({ bytesMax: 300, commitWaitMs: 400 });
     for (let n = 0; n < 5; n++) add(n);
     expect(await durable()).toBeNull();
     for (let n = 5; n < 10; n++) add(n);

@@ -67,7 +67,9 @@ describe('sqlite journal', () => {
     expect(await readNumbers(journal, stored - 1)).toHaveLength(1);
     await journal.release('history', 0, stored);
     // Room is made by the journal itself, within its retention interval.
-    await expect.poll(() => journal.append(0, numbered(0, 1)).then(() => 'appended', String), { timeout: 15_000, interval: 500 }).toBe('appended');
+    await expect
+      .poll(() => journal.append(0, numbered(0, 1)).then(() => 'appended', String), { timeout: 15_000, interval: 500 })
+      .toBe('appended');
     expect(journal.range(0).first).toBeGreaterThan(0);
     await expect(journal.read('history', 0, 0, { bytesMax: 1, waitMs: 0 })).rejects.toThrow(PositionLost);
     await journal.close();
