@@ -1,0 +1,52 @@
+/** Everything that a run needs to read before it starts, in one place: `check` and `run` cannot disagree about what is valid. */
+import { readFile } from 'node:fs/promises';
+import { isAbsolute, relative, sep } from 'node:path';
+import { type Config, type ConfigSource, loadConfig } from '../config.ts';
+import { loadDirectory } from '../devices/directory.ts';
+import type { DeviceDirectory } from '../domain/device.ts';
+import type { Rule } from '../domain/rule.ts';
+import { type NotifyConfig, parseNotify } from '../notify/config.ts';
+import { compileRules } from '../rules/compile.ts';
+import { loadRules } from '../rules/parse.ts';
+import { InvalidConfig, messageOf, TocsinError } from '../std/errors.ts';
+
+/** Plain data: each thread compiles the rules for itself. */
+export interface Loaded {
+  readonly config: Config;
+  readonly directory: DeviceDirectory;
+  readonly rules: readonly Rule[];
+  readonly notify: NotifyConfig;
+  /** What is allowed but most likely not meant. */
+  readonly warnings: readonly TocsinError[];
+}
+
+/** @throws InvalidConfig with every problem of every file */
+export async function loadEverything(source: ConfigSource): Promise<Loaded> {
+  const config = loadConfig(source);
+  const { directory, problems: deviceProblems } = loadDirectory(shortPath(config.devices));
+  const { rules, problems: ruleProblems } = await loadRules(shortPath(config.rules));
+  const notify = await loadNotify(shortPath(config.notify));
+  const problems = [...deviceProblems, ...ruleProblems, ...notify.problems];
+  // Rules are checked against the profiles: with one of those missing, every rule for it would be called wrong.
+  const compiled = deviceProblems.length === 0 ? compileRules(rules, directory) : null;
+  if (compiled !== null) problems.push(...compiled.problems);
+  if (problems.length > 0 || notify.config === null) throw new InvalidConfig(problems);
+  return { config, directory, rules, notify: notify.config, warnings: compiled?.warnings ?? [] };
+}
+
+async function loadNotify(path: string): Promise<{ config: NotifyConfig | null; problems: readonly TocsinError[] }> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    const hint = 'it says who is told: see `notify:` in the config';
+    return { config: null, problems: [new TocsinError(`cannot be read: ${messageOf(cause)}`, { place: path, hint, cause })] };
+  }
+  return parseNotify({ path, text });
+}
+
+/** As a person in this folder would write it; errors begin with it. */
+function shortPath(path: string): string {
+  const short = relative('.', path);
+  return short === '' || short.startsWith(`..${sep}`) || short === '..' || isAbsolute(short) ? path : short;
+}
