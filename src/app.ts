@@ -62,7 +62,10 @@ export async function startApp({ config, directory, rules, notify }: Loaded): Pr
           dataDirectory: config.data,
           journalId: journal.id,
           range: range(),
-          history: config.history,
+          history:
+            config.history.kind === 'sqlite'
+              ? { url: 'sqlite:', keepMs: config.history.keepMs }
+              : { influx: config.history.url, tags: config.history.tags },
           quarantineBytesMax: config.quarantine.bytesMax,
         }),
       })
@@ -129,8 +132,8 @@ function createBackend(parts: {
     alerts: (query) => decisions.remote.alerts(query),
     alert: (id) => decisions.remote.alert(id),
     notifications: (query) => decisions.remote.notifications(query),
-    readings: async (query) => (await withHistory().readings(query)) as Awaited<ReturnType<Backend['readings']>>,
-    quarantine: (query) => withHistory().quarantine(query),
+    readings: async (query) => withHistory().readings(query),
+    quarantine: async (query) => withHistory().quarantine(query),
     journal: async () => ({ id: journal.id, ...journal.range(0), ...journal.stats() }),
     ingest: (readings, client) => ingest.post(readings, client),
     async readiness() {

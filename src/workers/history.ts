@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { createHistory } from '../history/history.ts';
 import { openSeriesStore, type SeriesStoreConfig } from '../history/open.ts';
-import { createQuarantine } from '../history/quarantine.ts';
-import type { SeriesQuery } from '../history/series-store.ts';
+import { createQuarantine, type QuarantineQuery } from '../history/quarantine.ts';
+import { READINGS_MAX, type SeriesStore } from '../history/series-store.ts';
 import type { Position } from '../journal/journal.ts';
 import { systemClock } from '../std/clock.ts';
 import { createLogger } from '../std/logger.ts';
+import type { Page, ReadingsQuery } from '../web/backend.ts';
 import { hostWorker } from './host.ts';
 import type { WorkerMethods } from './start.ts';
 
@@ -20,9 +21,11 @@ export interface HistoryData {
 }
 
 export interface HistoryMethods extends WorkerMethods {
-  readings(query: SeriesQuery): unknown;
-  quarantine: ReturnType<typeof createQuarantine>['list'];
+  readings(query: ReadingsQuery): Promise<Page<unknown>>;
+  quarantine(query: QuarantineQuery): Page<unknown>;
 }
+
+const READINGS_DEFAULT = 1000;
 
 hostWorker<HistoryData>(async (data, journal) => {
   const clock = systemClock;
@@ -34,7 +37,7 @@ hostWorker<HistoryData>(async (data, journal) => {
   const history = createHistory({ ...common, store, quarantine });
   return {
     services: [history, quarantine],
-    methods: { readings: (query: SeriesQuery) => store.query(query), quarantine: quarantine.list },
+    methods: { readings: (query: ReadingsQuery) => readings(store, query), quarantine: quarantine.list },
     metrics: () => registry.metrics(),
     async close() {
       await store.close();
@@ -42,3 +45,17 @@ hostWorker<HistoryData>(async (data, journal) => {
     },
   };
 });
+
+async function readings(store: SeriesStore, query: ReadingsQuery): Promise<Page<unknown>> {
+  const { device, metric, points } = query;
+  const span = { from: query.from ?? null, to: query.to ?? null };
+  if (points !== undefined && metric !== undefined) return { items: await store.buckets({ device, metric, points, ...span }), next: null };
+  const { cursor, limit } = query;
+  return store.readings({
+    device,
+    metric: metric ?? null,
+    ...span,
+    cursor: cursor ?? null,
+    limit: Math.min(limit ?? READINGS_DEFAULT, READINGS_MAX),
+  });
+}
