@@ -69,14 +69,18 @@ const decode = z.unknown().transform((value, context): string => {
 const later = (what: string) =>
   z.unknown().transform((value, context): undefined => (value === undefined ? undefined : refuse(context, 'not supported yet', what)));
 
+const range = z.unknown().transform((value, context): readonly [number, number] => {
+  const [min, max]: unknown[] = Array.isArray(value) && value.length === 2 ? value : [];
+  if (!Number.isFinite(min) || !Number.isFinite(max)) return refuse(context, 'expected two numbers', 'for example [-40, 60]');
+  const [low, high] = [Number(min), Number(max)];
+  return low <= high ? [low, high] : refuse(context, 'the smaller number comes first');
+});
+
 const metric = strictObject({
   path: path.optional(),
   unit: z.string().optional(),
   type: z.enum(['number', 'boolean', 'text']).default('number'),
-  range: z
-    .tuple([z.number(), z.number()])
-    .refine(([min, max]) => min <= max, 'the smaller number comes first')
-    .optional(),
+  range: range.optional(),
   absent: z.array(z.union([z.number(), z.boolean(), z.string()], 'expected a number, true/false or text')).default([]),
   scale: z.number().default(1),
   offset: z.number().default(0),

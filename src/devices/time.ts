@@ -14,17 +14,16 @@ const MILLISECONDS_BELOW = 1e14;
 const MICROSECONDS_BELOW = 1e17;
 
 const TEXT_LENGTH_MAX = 40;
+/** Date.UTC takes a year below 100 for one of the last century. */
+const YEAR_MIN = 1900;
 const DIGITS = /^-?\d+(?:\.\d+)?$/;
 const DATE_TIME =
   /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*(?:([Zz]|UTC|GMT)|([+-])(\d{2}):?(\d{2}))?$/;
 
 /** @param receivedAt µs */
 export function readDeviceTime(raw: unknown, zone: string | null, receivedAt: number): DeviceTime {
-  if (typeof raw === 'number') return fromNumber(raw);
-  if (typeof raw !== 'string' || raw.length > TEXT_LENGTH_MAX) return 'invalid';
-  const match = DATE_TIME.exec(raw);
-  if (match === null) return DIGITS.test(raw) ? fromNumber(Number(raw)) : 'invalid';
-  return fromText(match, zone, receivedAt);
+  const time = typeof raw === 'number' ? fromNumber(raw) : typeof raw === 'string' ? fromText(raw, zone, receivedAt) : 'invalid';
+  return typeof time === 'string' || Number.isSafeInteger(time) ? time : 'invalid';
 }
 
 /** True when this runtime knows the IANA zone. */
@@ -38,21 +37,26 @@ export function isTimeZone(zone: string): boolean {
   }
 }
 
-function fromNumber(value: number): DeviceTime {
-  if (!Number.isFinite(value)) return 'invalid';
+function fromNumber(value: number): number {
   const magnitude = Math.abs(value);
   if (magnitude < SECONDS_BELOW) return Math.round(value * 1e6);
   if (magnitude < MILLISECONDS_BELOW) return Math.round(value * 1e3);
   if (magnitude < MICROSECONDS_BELOW) return Math.round(value);
-  const microseconds = Math.round(value / 1e3);
-  return Number.isSafeInteger(microseconds) ? microseconds : 'invalid';
+  return Math.round(value / 1e3);
 }
 
-function fromText(match: RegExpExecArray, zone: string | null, receivedAt: number): DeviceTime {
+function fromText(text: string, zone: string | null, receivedAt: number): DeviceTime {
+  const match = text.length > TEXT_LENGTH_MAX ? null : DATE_TIME.exec(text);
+  if (match === null) return text.length <= TEXT_LENGTH_MAX && DIGITS.test(text) ? fromNumber(Number(text)) : 'invalid';
   const [, year, month, day, hour, minute, second = '0', fraction = '', utc, sign, offsetHour, offsetMinute] = match;
   const localMs = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
   // Date.UTC carries the 31st of June over into July; a second 60 may carry, a leap second is real.
-  const isReal = Number(month) >= 1 && Number(month) <= 12 && Number(day) >= 1 && Number(day) <= daysInMonth(Number(year), Number(month));
+  const isReal =
+    Number(year) >= YEAR_MIN &&
+    Number(month) >= 1 &&
+    Number(month) <= 12 &&
+    Number(day) >= 1 &&
+    Number(day) <= daysInMonth(Number(year), Number(month));
   if (!isReal || Number(hour) > 23 || Number(minute) > 59 || Number(second) > 60) return 'invalid';
   const fractionMicroseconds = Number(fraction.padEnd(6, '0').slice(0, 6));
   let instantMs: number;

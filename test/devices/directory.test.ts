@@ -1,0 +1,271 @@
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadDirectory } from '../../src/devices/directory.ts';
+import { parseProfile } from '../../src/devices/profile.ts';
+import { isTie, matchTemplate, parseTemplate, type TopicTemplate } from '../../src/devices/template.ts';
+
+function folderWith(files: Record<string, string>): string {
+  const folder = mkdtempSync(join(tmpdir(), 'tocsin-devices-'));
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  return folder;
+}
+
+function problemsIn(files: Record<string, string>): string[] {
+  const folder = folderWith(files);
+  return loadDirectory(folder).problems.map(
+    ({ place, message, hint }) =>
+      `${place?.replace(`${folder}/`, '')} ${message}${hint === undefined ? '' : ` | ${hint.replaceAll(`${folder}/`, '')}`}`,
+  );
+}
+
+const profileProblems = (text: string): string[] =>
+  parseProfile({ path: 'p', text }).problems.map(
+    ({ place, message, hint }) => `${place?.slice(2)} ${message}${hint === undefined ? '' : ` | ${hint}`}`,
+  );
+
+describe('the devices folder', () => {
+  it('as shipped holds the vaccine fridge and no device', () => {
+    const { directory, problems } = loadDirectory('devices');
+    expect(problems).toEqual([]);
+    expect(directory).toMatchObject({ fleet: [], unknown: 'accept' });
+    expect(directory.profiles).toEqual([
+      {
+        name: 'vaccine-fridge',
+        topics: ['sensors/{device}/telemetry'],
+        decode: 'json',
+        time: 'ts',
+        timezone: null,
+        clock: 'device',
+        maxFutureMs: 300_000,
+        maxPastMs: 30 * 86_400_000,
+        clockSkew: 'keep',
+        intervalMs: 300_000,
+        maxGapMs: null,
+        metrics: [
+          {
+            name: 'temperature',
+            path: 'temperature',
+            type: 'number',
+            unit: '°C',
+            range: [-40, 60],
+            absent: [85, -127],
+            scale: 1,
+            offset: 0,
+          },
+          { name: 'door', path: 'door', type: 'boolean', unit: null, range: null, absent: [], scale: 1, offset: 0 },
+        ],
+        limits: { temperature_max: 8, temperature_min: 2 },
+      },
+    ]);
+  });
+
+  it('may be empty', () => {
+    expect(loadDirectory(folderWith({}))).toEqual({ directory: { profiles: [], fleet: [], unknown: 'accept' }, problems: [] });
+    expect(loadDirectory(folderWith({ 'fleet.yaml': '', 'profiles/x.txt': 'no' })).problems).toEqual([]);
+  });
+
+  it('must be there', () => {
+    expect(loadDirectory('/nope/devices').problems[0]?.render()).toMatch(/^\/nope\/devices: cannot read the devices folder/);
+  });
+
+  it('gives the fleet its devices', () => {
+    const folder = folderWith({
+      'profiles/a.yaml': 'profile: a\nlimits: {max: 1}',
+      'fleet.yaml':
+        'devices:\n  - {id: d1, profile: a, labels: {site: x}, limits: {max: 2}, dependsOn: gw}\n  - {id: "7"}\nunknown: quarantine',
+    });
+    expect(loadDirectory(folder).problems).toEqual([]);
+    expect(loadDirectory(folder).directory).toMatchObject({
+      unknown: 'quarantine',
+      fleet: [
+        { id: 'd1', profile: 'a', labels: { site: 'x' }, limits: { max: 2 }, dependsOn: 'gw' },
+        { id: '7', profile: null, labels: {}, limits: {}, dependsOn: null },
+      ],
+    });
+  });
+
+  it.each<[string, Record<string, string>, string[]]>([
+    [
+      'two profiles that could claim one topic',
+      {
+        'profiles/a.yaml': 'profile: a\ntopic: "x/{device}/t"',
+        'profiles/b.yaml': 'profile: b\ntopic:\n  - "y/{device}"\n  - "x/{site}/{device}"\n  - "{device}/y/t"',
+      },
+      [
+        'profiles/b.yaml:5:5 {device}/y/t also matches topics of the profile a, which has x/{device}/t | the other stands at profiles/a.yaml:2:8; leave the topic out of one of them and name its devices in fleet.yaml',
+      ],
+    ],
+    [
+      'two profiles of one name',
+      { 'profiles/a.yaml': 'profile: a', 'profiles/b.yaml': '\nprofile: a' },
+      ['profiles/b.yaml:2:10 a second profile is called a | the first is at profiles/a.yaml:1:10'],
+    ],
+    [
+      'a profile that does not exist',
+      { 'profiles/fridge.yaml': 'profile: fridge', 'fleet.yaml': 'devices:\n  - {id: d, profile: frigde}' },
+      ['fleet.yaml:2:22 no profile is called frigde | did you mean fridge?'],
+    ],
+    [
+      'a device listed twice',
+      { 'fleet.yaml': 'devices:\n  - id: d\n  - id: d\n' },
+      ['fleet.yaml:3:9 d is listed twice | first at fleet.yaml:2:9'],
+    ],
+    [
+      'a limit that the profile has not',
+      {
+        'profiles/a.yaml': 'profile: a\nlimits: {temperature_max: 1}',
+        'fleet.yaml': 'devices:\n  - {id: d, profile: a, limits: {temperature_mx: 1}}',
+      },
+      ['fleet.yaml:2:34 a has no limit temperature_mx | did you mean temperature_max?'],
+    ],
+    [
+      'a device that is no level of a topic',
+      { 'fleet.yaml': 'devices: [{id: a/b}]' },
+      ['fleet.yaml:1:16 id: a device is one level of a topic: no / + or #'],
+    ],
+    [
+      'a number for an id',
+      { 'fleet.yaml': 'devices: [{id: 7}]' },
+      ['fleet.yaml:1:16 id: expected text, found a number | put it in quotes'],
+    ],
+    [
+      'what is unknown',
+      { 'fleet.yaml': 'unknown: acept' },
+      ['fleet.yaml:1:10 unknown: expected one of accept, quarantine, reject | did you mean accept?'],
+    ],
+    [
+      'a device that depends on itself',
+      { 'fleet.yaml': 'devices: [{id: a, dependsOn: a}]' },
+      ['fleet.yaml:1:30 a depends on itself | name the gateway it is reached through'],
+    ],
+    [
+      'a broken profile, once',
+      { 'profiles/a.yaml': 'profile: a\ntpic: x', 'fleet.yaml': 'devices: [{id: d, profile: a}]' },
+      ['profiles/a.yaml:2:1 unknown key "tpic" | did you mean topic?'],
+    ],
+  ])('shows %s', (_name, files, expected) => {
+    expect(problemsIn(files)).toEqual(expected);
+  });
+});
+
+describe('a profile', () => {
+  it('takes short and long forms', () => {
+    const { parsed, problems } = parseProfile({
+      path: 'p',
+      text: [
+        'profile: p',
+        'topic: ["a/{device}", "b/{device}/{metric}"]',
+        'time: meta.time',
+        'timezone: Europe/Berlin',
+        'clockSkew: quarantine',
+        'maxPast: off',
+        'maxFuture: 1h',
+        'maxGap: 20m',
+        'retrospectiveAfter: off',
+        'metrics:',
+        '  humidity:',
+        '  pm2.5: {path: pm, scale: 0.1, offset: -1, absent: [nan, 0, true]}',
+        '  state: {type: text}',
+      ].join('\n'),
+    });
+    expect(problems).toEqual([]);
+    expect(parsed?.profile).toMatchObject({
+      topics: ['a/{device}', 'b/{device}/{metric}'],
+      time: 'meta.time',
+      timezone: 'Europe/Berlin',
+      clock: 'device',
+      clockSkew: 'quarantine',
+      maxPastMs: null,
+      maxFutureMs: 3_600_000,
+      maxGapMs: 1_200_000,
+      metrics: [
+        { name: 'humidity', path: 'humidity', type: 'number' },
+        { name: 'pm2.5', path: 'pm', scale: 0.1, offset: -1, absent: ['nan', 0, true] },
+        { name: 'state', type: 'text' },
+      ],
+    });
+  });
+
+  it('counts from receipt when it names no time', () => {
+    expect(parseProfile({ path: 'p', text: 'profile: p' }).parsed?.profile.clock).toBe('server');
+  });
+
+  it.each([
+    ['topic: x/{device}', '1:1 profile is missing'],
+    ['profile: "a b"', '1:10 profile: expected letters, digits, _ . and -, at most 100, a letter or digit first'],
+    ['profile: readings', '1:10 profile: this name is taken by devices without a profile'],
+    ['profile: p\ntopic: a/b', '2:8 topic: it has no {device}: which level names the device? | for example sensors/{device}/telemetry'],
+    [
+      'profile: p\ntopic: ["x/{device}", "a/+/{device}"]',
+      '2:23 "+": + and # are no wildcards here; write {device}, {metric} or {any label} | for example sensors/{device}/telemetry',
+    ],
+    [
+      'profile: p\ntopic: a/x-{device}',
+      '2:8 topic: "x-{device}": a {name} takes a whole level, and is made of letters, digits, _ and - | for example sensors/{device}/telemetry',
+    ],
+    ['profile: p\ntopic: "{device}/{device}"', '2:8 topic: {device} stands in it twice | for example sensors/{device}/telemetry'],
+    ['profile: p\ndecode: tasmota', '2:9 decode: not supported yet | json and scalar are built in'],
+    ['profile: p\ndecode: {module: ./x.ts}', '2:9 decode: not supported yet | json and scalar are built in'],
+    ['profile: p\ndecode: yaml', '2:9 decode: no such format | json and scalar are built in'],
+    ['profile: p\ntimezone: Berlin', '2:11 timezone: no IANA time zone | for example Europe/Berlin'],
+    ['profile: p\nmaxPast: never', '2:10 maxPast: expected a duration or off | write a number with a unit: 30s, 10m, 7d; or off'],
+    ['profile: p\nretrospectiveAfter: 10m', '2:21 retrospectiveAfter: only off is supported yet | leave it out, or write off'],
+    ['profile: p\nlateness: 30s', '2:11 lateness: not supported yet | readings are evaluated as they come'],
+    ['profile: p\nclock: device', '2:8 clock: device needs a time | add `time:`, the path of the device time'],
+    ['profile: p\nmetrics:\n  t: {unt: C}', '3:7 unknown key "unt" | did you mean unit?'],
+    ['profile: p\nmetrics:\n  t: {range: [5, 1]}', '3:14 range: the smaller number comes first'],
+    ['profile: p\nmetrics:\n  t: {range: [5]}', '3:14 range: expected two numbers | for example [-40, 60]'],
+    [
+      'profile: p\nmetrics:\n  t: {type: boolean, range: [0, 1]}',
+      '3:6 range, scale and offset need numbers, and this is boolean | leave them out',
+    ],
+    ['profile: p\nmetrics: {"": {}}', '2:11 an empty name | give it another name, and its path by `path:`'],
+    ['profile: p\nlimits: {a-b: 1}', '2:10 a-b is no name for a limit | letters, digits and _'],
+    ['profile: p\nlimits: {a: x}', '2:13 a: expected a number, found text'],
+    [
+      'profile: p\ntopic: x/{device}\ndecode: scalar',
+      '2:8 nothing names the metric of this scalar | write {metric} into the topic, or give the profile exactly one metric',
+    ],
+    ['profile: p\ndecode: scalar\ntime: ts', '3:7 a scalar holds no time | leave it out: the time of receipt counts'],
+  ])('that is wrong says where: %s', (text, expected) => {
+    expect(profileProblems(text)).toEqual([expected]);
+  });
+});
+
+describe('topic templates', () => {
+  const template = (text: string): TopicTemplate => {
+    const parsed = parseTemplate(text);
+    if (typeof parsed === 'string') throw new Error(parsed);
+    return parsed;
+  };
+
+  it('capture device, metric and labels', () => {
+    expect(matchTemplate(template('{site}/x/{device}/{metric}'), ['berlin', 'x', 'd', 't'])).toEqual({
+      device: 'd',
+      metric: 't',
+      labels: { site: 'berlin' },
+    });
+  });
+
+  it('match neither more nor fewer levels, nor the broker’s own topics', () => {
+    expect(matchTemplate(template('a/{device}'), ['a'])).toBeNull();
+    expect(matchTemplate(template('a/{device}'), ['a', 'b', 'c'])).toBeNull();
+    expect(matchTemplate(template('{x}/{device}'), ['$SYS', 'b'])).toBeNull();
+  });
+
+  it.each([
+    ['a/{device}', 'a/{device}', true],
+    ['a/{device}/x', '{device}/b/x', true],
+    ['a/{device}/x', 'a/{device}/y', false],
+    ['a/{device}/x', 'a/{device}/{metric}', false],
+    ['a/{device}', 'a/{device}/x', false],
+  ])('%s and %s tie: %s', (a, b, expected) => {
+    expect(isTie(template(a), template(b))).toBe(expected);
+    expect(isTie(template(b), template(a))).toBe(expected);
+  });
+});
