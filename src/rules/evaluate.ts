@@ -65,15 +65,15 @@ export function evaluate(program: Program, state: InstanceState, frame: Frame): 
   const values: Truth[] = [];
   for (let index = 0; index < program.conditions.length; index++) values.push(undefined);
   const asked: boolean[] = [];
-  const valueOf = (condition: number): Truth => {
+  const truthOf = (condition: number): Truth => {
     if (asked[condition] !== true) {
       asked[condition] = true;
       values[condition] = valueAt(program, condition, frame);
     }
     return values[condition];
   };
-  const runs = program.levels.map((level, index) => nextRun(state.runs[index] ?? null, valueOf(level.when), frame));
-  const level = nextLevel(program, state.level, { runs, valueOf, now: frame.now });
+  const runs = program.levels.map((level, index) => nextRun(state.runs[index] ?? null, truthOf(level.when), frame));
+  const level = nextLevel(program, state.level, { runs, truthOf, now: frame.now });
   return settled({ runs, level, noData: state.noData });
 }
 
@@ -178,29 +178,29 @@ function nextRun(run: Run | null, value: Truth, frame: Frame): Run | null {
 
 interface Evaluation {
   readonly runs: readonly (Run | null)[];
-  readonly valueOf: (condition: number) => Truth;
+  readonly truthOf: (condition: number) => Truth;
   readonly now: number;
 }
 
-function nextLevel(program: Program, current: Level | null, { runs, valueOf, now }: Evaluation): Level | null {
+function nextLevel(program: Program, current: Level | null, { runs, truthOf, now }: Evaluation): Level | null {
   const rank = levelRank(current);
   for (let index = program.levels.length - 1; index >= 0; index--) {
     const level = program.levels[index];
     const run = runs[index];
     if (level === undefined || level.rank <= rank) break;
-    if (run !== undefined && run !== null && valueOf(level.when) === true && now - run.since >= level.forUs) return level.level;
+    if (run !== undefined && run !== null && truthOf(level.when) === true && now - run.since >= level.forUs) return level.level;
   }
   for (let index = program.levels.length - 1; index >= 0; index--) {
     const level = program.levels[index];
-    if (level !== undefined && level.rank <= rank && holds(level, rank, valueOf)) return level.level;
+    if (level !== undefined && level.rank <= rank && holds(level, rank, truthOf)) return level.level;
   }
   return null;
 }
 
-function holds(level: ProgramLevel, currentRank: number, valueOf: (condition: number) => Truth): boolean {
-  const value = valueOf(level.when);
+function holds(level: ProgramLevel, currentRank: number, truthOf: (condition: number) => Truth): boolean {
+  const value = truthOf(level.when);
   if (value === true) return true;
-  if (level.clear !== null) return valueOf(level.clear) !== true;
+  if (level.clear !== null) return truthOf(level.clear) !== true;
   return level.rank === currentRank && value === undefined;
 }
 

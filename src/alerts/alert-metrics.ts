@@ -1,0 +1,62 @@
+/** What alerting tells Prometheus. Counted in plain numbers while readings are worked through, handed over once a slice. */
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Alert, Transition } from '../domain/alert.ts';
+import type { Counts } from './evaluating.ts';
+
+export class AlertMetrics {
+  readonly #evaluations: Counter;
+  readonly #late: Counter;
+  readonly #conflicts: Counter;
+  readonly #errors: Counter<'rule'>;
+  readonly #commitRetries: Counter;
+  readonly #open = new Map<string, Pick<Alert, 'level' | 'state'>>();
+  #reported: Pick<Counts, 'evaluations' | 'lateValues' | 'conflictValues'> = { evaluations: 0, lateValues: 0, conflictValues: 0 };
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    const counter = (name: string, help: string): Counter => new Counter({ name, help, registers });
+    this.#evaluations = counter('tocsin_rule_evaluations_total', 'Rules evaluated on readings');
+    this.#late = counter('tocsin_late_values_total', 'Values older than the newest of the same device and metric');
+    this.#conflicts = counter('tocsin_conflict_values_total', 'Values that differ from one of the same device, metric and time');
+    this.#commitRetries = counter('tocsin_alerting_commit_retries_total', 'Commits of alerting state that failed and are tried again');
+    const errorHelp = 'Evaluations that failed and count as unknown';
+    this.#errors = new Counter({ name: 'tocsin_rule_errors_total', help: errorHelp, labelNames: ['rule'], registers });
+    const open = this.#open;
+    new Gauge({
+      name: 'tocsin_alerts',
+      help: 'Open alerts',
+      labelNames: ['level', 'state'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { level, state } of open.values()) this.inc({ level, state });
+      },
+    });
+  }
+
+  opened(alerts: Iterable<Alert>): void {
+    for (const alert of alerts) this.#open.set(alert.id, alert);
+  }
+
+  committed(transitions: readonly Pick<Transition, 'alert'>[]): void {
+    for (const { alert } of transitions) {
+      if (alert.state === 'resolved') this.#open.delete(alert.id);
+      else this.#open.set(alert.id, alert);
+    }
+  }
+
+  counted(counts: Counts): void {
+    this.#evaluations.inc(counts.evaluations - this.#reported.evaluations);
+    this.#late.inc(counts.lateValues - this.#reported.lateValues);
+    this.#conflicts.inc(counts.conflictValues - this.#reported.conflictValues);
+    this.#reported = { ...counts };
+  }
+
+  ruleError(rule: string, count: number): void {
+    this.#errors.inc({ rule }, count);
+  }
+
+  commitRetried(): void {
+    this.#commitRetries.inc();
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * What alerting knows of one device: who it is, the latest value of each metric, how often it reports, and the instances
+ * of the rules that are for it. It stands in for the DeviceRef of its readings, so that a reading finds it without a
+ * look-up.
+ */
+import type { Profile } from '../domain/device.ts';
+import { type DeviceRef, MICROSECONDS_PER_MILLISECOND, MICROSECONDS_PER_SECOND, type Shape } from '../domain/reading.ts';
+import type { CompiledRule, Program } from '../rules/compile.ts';
+import { type Hearing, IDLE, type InstanceState } from '../rules/evaluate.ts';
+import { type Cell, DeviceFacts } from '../rules/frame.ts';
+import type { TrackedAlert } from './lifecycle.ts';
+import type { Timed } from './timers.ts';
+
+/** Without an interval in the profile, a value counts for three of the usual intervals, and at least for this. */
+const MAX_GAP_FLOOR_US = 300 * MICROSECONDS_PER_SECOND;
+const GAP_IN_INTERVALS = 3;
+const INTERVALS_KEPT = 20;
+/** What comes closer together is one report in several messages. */
+const INTERVAL_MIN_US = MICROSECONDS_PER_SECOND;
+/** A device that sends ever new sets of metrics makes its plans be forgotten, not pile up. */
+const PLANS_MAX = 64;
+
+/** One rule on one device. */
+export interface Instance extends Timed, Hearing {
+  readonly rule: CompiledRule;
+  readonly program: Program;
+  readonly device: DeviceState;
+  state: InstanceState;
+  open: TrackedAlert | null;
+  /** The last position whose reading the state reflects, where that is ahead of the device's. */
+  position: number;
+  /** There is a row of it in the store. */
+  isStored: boolean;
+  graceUntil: number;
+}
+
+/** What to do with a reading of one shape. */
+export interface Plan {
+  readonly cells: readonly Cell[];
+  /** Those that name one of its metrics. */
+  readonly instances: readonly Instance[];
+}
+
+export class DeviceState implements DeviceRef {
+  readonly id: string;
+  profile: string | null;
+  labels: Readonly<Record<string, string>>;
+  facts: DeviceFacts;
+  limits: Readonly<Record<string, number>> = {};
+  /** When a listed device was first known to this store; null for one that is not listed. µs. */
+  registeredAt: number | null = null;
+  firstSeen: number | null = null;
+  lastSeen: number | null = null;
+  /** Newest event time, or minus infinity. */
+  lastAt = Number.NEGATIVE_INFINITY;
+  readings = 0;
+  readonly cells = new Map<string, Cell>();
+  instances: Instance[] = [];
+  /** The last position that this state reflects. */
+  position = -1;
+  /** Changed since it was last written. */
+  isDirty = false;
+  surelyFreshUs = MAX_GAP_FLOOR_US;
+  readonly intervals: number[] = [];
+  #fixedGapUs: number | null = null;
+  #gapUs: number | null = null;
+  readonly #plans = new Map<Shape, Plan>();
+  #lastShape: Shape | undefined;
+  #lastPlan: Plan | undefined;
+
+  constructor(ref: DeviceRef) {
+    this.id = ref.id;
+    this.profile = ref.profile;
+    this.labels = ref.labels;
+    this.facts = new DeviceFacts(ref.id, ref.labels);
+  }
+
+  /** Takes on the profile and limits that the configuration gives it. */
+  configure(profile: Profile | undefined, limits: Readonly<Record<string, number>>): void {
+    this.facts = new DeviceFacts(this.id, this.labels);
+    this.limits = { ...profile?.limits, ...limits };
+    const gapMs = profile?.maxGapMs ?? (profile?.intervalMs == null ? null : profile.intervalMs * GAP_IN_INTERVALS);
+    this.#fixedGapUs = gapMs === null ? null : gapMs * MICROSECONDS_PER_MILLISECOND;
+    this.surelyFreshUs = this.#fixedGapUs ?? MAX_GAP_FLOOR_US;
+  }
+
+  /** How old a value may be and still count, and how long a hole a run of "true" bridges. µs. */
+  readonly maxGapUs = (): number => {
+    if (this.#fixedGapUs !== null) return this.#fixedGapUs;
+    this.#gapUs ??= Math.max(MAX_GAP_FLOOR_US, GAP_IN_INTERVALS * median(this.intervals));
+    return this.#gapUs;
+  };
+
+  /** Notes the event time of a reading that is not late. */
+  reported(at: number): void {
+    const interval = at - this.lastAt;
+    if (interval <= 0) return;
+    this.lastAt = at;
+    if (this.#fixedGapUs !== null || interval < INTERVAL_MIN_US || interval === Number.POSITIVE_INFINITY) return;
+    if (this.intervals.push(interval) > INTERVALS_KEPT) this.intervals.shift();
+    this.#gapUs = null;
+  }
+
+  cell(name: string): Cell {
+    let cell = this.cells.get(name);
+    if (cell === undefined) {
+      const never = Number.NEGATIVE_INFINITY;
+      cell = { name, value: undefined, at: never, receivedAt: never, heardAt: never };
+      this.cells.set(name, cell);
+    }
+    return cell;
+  }
+
+  planFor(shape: Shape): Plan {
+    if (shape === this.#lastShape && this.#lastPlan !== undefined) return this.#lastPlan;
+    let plan = this.#plans.get(shape);
+    if (plan === undefined) {
+      if (this.#plans.size >= PLANS_MAX) this.#plans.clear();
+      const cells = shape.map((name) => this.cell(name));
+      plan = { cells, instances: this.instances.filter((instance) => names(instance.program, shape)) };
+      this.#plans.set(shape, plan);
+    }
+    this.#lastShape = shape;
+    this.#lastPlan = plan;
+    return plan;
+  }
+
+  /** Makes the instances of the rules that are for it; those it has already are kept as they are. */
+  bind(rules: readonly CompiledRule[], graceUntil: number): void {
+    const bound: Instance[] = [];
+    for (const rule of rules) {
+      const program = rule.matches(this) ? rule.programFor(this.profile) : null;
+      const known = this.instances.find((instance) => instance.rule === rule);
+      // An open alert is not forgotten because a label changed under way.
+      if (known !== undefined && (known.program === program || known.open !== null)) bound.push(known);
+      else if (program !== null) bound.push(this.#instance(rule, program, graceUntil));
+    }
+    this.instances = bound;
+    this.#plans.clear();
+    this.#lastShape = undefined;
+  }
+
+  #instance(rule: CompiledRule, program: Program, graceUntil: number): Instance {
+    const device = this;
+    return {
+      rule,
+      program,
+      device,
+      cells: program.metrics.map((name) => this.cell(name)),
+      state: IDLE,
+      open: null,
+      position: -1,
+      isStored: false,
+      due: Number.POSITIVE_INFINITY,
+      heapIndex: -1,
+      graceUntil,
+      maxGapUs: this.maxGapUs,
+      get registeredAt() {
+        return device.registeredAt;
+      },
+      get lastSeen() {
+        return device.lastSeen;
+      },
+    };
+  }
+}
+
+/** A rule that names no metric is evaluated on every reading. */
+function names(program: Program, shape: Shape): boolean {
+  if (program.conditionMetrics === 0) return true;
+  return program.metrics.slice(0, program.conditionMetrics).some((name) => shape.includes(name));
+}
+
+function median(values: readonly number[]): number {
+  if (values.length === 0) return 0;
+  const sorted = values.toSorted((left, right) => left - right);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? 0;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2;
+}
+
+/** Whether two sets of labels say the same. */
+export function sameLabels(left: Readonly<Record<string, string>>, right: Readonly<Record<string, string>>): boolean {
+  const keys = Object.keys(left);
+  return keys.length === Object.keys(right).length && keys.every((key) => left[key] === right[key]);
+}

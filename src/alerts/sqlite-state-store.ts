@@ -1,0 +1,122 @@
+/** The state store on SQLite: one transaction a change. Bodies are JSON; what is searched by stands in columns. */
+import type { Alert, Transition } from '../domain/alert.ts';
+import type { Database } from '../sqlite/database.ts';
+import { TocsinError } from '../std/errors.ts';
+import type { AlertQuery, DeviceRow, InstanceRow, Page, StateChange, StateStore } from './state-store.ts';
+
+const LIMIT_DEFAULT = 100;
+const LIMIT_MAX = 1000;
+const MIGRATIONS = [
+  `CREATE TABLE alerting_journal (only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL) STRICT;
+   CREATE TABLE alerting_cursor (partition INTEGER PRIMARY KEY, position INTEGER NOT NULL) STRICT;
+   CREATE TABLE device (id TEXT PRIMARY KEY, partition INTEGER NOT NULL, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+   CREATE TABLE instance (device TEXT NOT NULL, rule TEXT NOT NULL, partition INTEGER NOT NULL, body TEXT NOT NULL,
+     PRIMARY KEY (device, rule)) STRICT, WITHOUT ROWID;
+   CREATE TABLE alert (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, partition INTEGER NOT NULL, rule TEXT NOT NULL,
+     device TEXT NOT NULL, level TEXT NOT NULL, state TEXT NOT NULL, transitions INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+   CREATE INDEX alert_by_state ON alert (state, number);
+   CREATE INDEX alert_by_device ON alert (device, number);
+   CREATE INDEX alert_by_rule ON alert (rule, number);
+   CREATE TABLE transition (sequence INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, alert TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+   CREATE INDEX transition_by_alert ON transition (alert, sequence);`,
+];
+
+export function createSqliteStateStore(database: Database): StateStore {
+  database.migrate('alerting', MIGRATIONS);
+  const statements = {
+    journal: database.prepare('SELECT id FROM alerting_journal'),
+    setJournal: database.prepare('INSERT INTO alerting_journal VALUES (1, ?) ON CONFLICT DO UPDATE SET id = excluded.id'),
+    cursor: database.prepare('SELECT position FROM alerting_cursor WHERE partition = ?'),
+    setCursor: database.prepare('INSERT INTO alerting_cursor VALUES (?, ?) ON CONFLICT DO UPDATE SET position = excluded.position'),
+    devices: database.prepare('SELECT body FROM device WHERE partition = ? ORDER BY id'),
+    setDevice: database.prepare('INSERT OR REPLACE INTO device VALUES (?, ?, ?)'),
+    instances: database.prepare('SELECT body FROM instance WHERE partition = ? ORDER BY device, rule'),
+    setInstance: database.prepare('INSERT OR REPLACE INTO instance VALUES (?, ?, ?, ?)'),
+    dropInstance: database.prepare('DELETE FROM instance WHERE device = ? AND rule = ?'),
+    open: database.prepare("SELECT body, transitions FROM alert WHERE partition = ? AND state IN ('pending', 'firing') ORDER BY number"),
+    setAlert: database.prepare(
+      `INSERT INTO alert (id, partition, rule, device, level, state, transitions, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET level = excluded.level, state = excluded.state, transitions = excluded.transitions, body = excluded.body`,
+    ),
+    alert: database.prepare('SELECT body FROM alert WHERE id = ?'),
+    addTransition: database.prepare('INSERT OR IGNORE INTO transition (id, alert, body) VALUES (?, ?, ?)'),
+    timeline: database.prepare('SELECT sequence, body FROM transition WHERE alert = ? ORDER BY sequence'),
+    after: database.prepare('SELECT sequence, body FROM transition WHERE sequence > ? ORDER BY sequence LIMIT ?'),
+  };
+
+  const write = (partition: number, change: StateChange): void => {
+    for (const row of change.devices ?? []) statements.setDevice.run(row.id, partition, JSON.stringify(row));
+    for (const row of change.instances ?? []) statements.setInstance.run(row.device, row.rule, partition, JSON.stringify(row));
+    for (const { device, rule } of change.idle ?? []) statements.dropInstance.run(device, rule);
+    for (const { alert, transitions } of change.alerts ?? []) {
+      const { id, rule, device, level, state } = alert;
+      statements.setAlert.run(id, partition, rule, device, level, state, transitions, JSON.stringify(alert));
+    }
+    for (const transition of change.transitions ?? []) {
+      statements.addTransition.run(transition.id, transition.alert.id, JSON.stringify(transition));
+    }
+    if (change.cursor !== undefined) statements.setCursor.run(partition, change.cursor);
+  };
+
+  return {
+    origin(partition) {
+      const journal = statements.journal.get();
+      if (journal === undefined) return null;
+      const cursor = statements.cursor.get(partition);
+      return { journalId: String(journal.id), cursor: cursor === undefined ? null : Number(cursor.position) };
+    },
+    adopt: (journalId) => void statements.setJournal.run(journalId),
+    load(partition) {
+      return {
+        devices: statements.devices.all(partition).map((row) => bodyOf<DeviceRow>(row)),
+        instances: statements.instances.all(partition).map((row) => bodyOf<InstanceRow>(row)),
+        open: statements.open.all(partition).map((row) => ({ alert: bodyOf<Alert>(row), transitions: Number(row.transitions) })),
+      };
+    },
+    commit: (partition, change) => database.transaction(() => write(partition, change)),
+    alerts: (query) => alerts(database, query),
+    alert(id) {
+      const row = statements.alert.get(id);
+      return row === undefined ? null : bodyOf<Alert>(row);
+    },
+    timeline: (alertId) => statements.timeline.all(alertId).map(transitionOf),
+    after: (sequence, limit) => statements.after.all(sequence, limit).map(transitionOf),
+  };
+}
+
+type Row = Record<string, unknown>;
+
+/** What we wrote ourselves in this very format; the migrations vouch for its version. */
+function bodyOf<T>(row: Row): T {
+  return JSON.parse(String(row.body));
+}
+
+const transitionOf = (row: Row): Transition => ({ ...bodyOf<Omit<Transition, 'sequence'>>(row), sequence: Number(row.sequence) });
+
+function alerts(database: Database, query: AlertQuery): Page<Alert> {
+  const limit = Math.min(Math.max(1, Math.floor(query.limit ?? LIMIT_DEFAULT)), LIMIT_MAX);
+  const wheres: string[] = [];
+  const values: (string | number)[] = [];
+  for (const column of ['state', 'level', 'device', 'rule'] as const) {
+    const value = query[column];
+    if (value === undefined) continue;
+    wheres.push(`${column} = ?`);
+    values.push(value);
+  }
+  if (query.cursor !== undefined) {
+    wheres.push('number < ?');
+    values.push(numberOf(query.cursor));
+  }
+  const where = wheres.length === 0 ? '' : `WHERE ${wheres.join(' AND ')}`;
+  const rows = database.prepare(`SELECT number, body FROM alert ${where} ORDER BY number DESC LIMIT ?`).all(...values, limit + 1);
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return { items: page.map((row) => bodyOf<Alert>(row)), next: rows.length > limit && last !== undefined ? String(last.number) : null };
+}
+
+function numberOf(cursor: string): number {
+  const number = Number(cursor);
+  if (!Number.isSafeInteger(number))
+    throw new TocsinError(`${cursor} is no cursor`, { hint: 'use the value of next from the previous page' });
+  return number;
+}
