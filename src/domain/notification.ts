@@ -13,5 +13,8 @@ export type DeliveryOutcome =
   | { readonly outcome: 'delivered'; readonly detail: string }
   /** Worth another try: refused for now, no answer, connection lost. */
   | { readonly outcome: 'retryable'; readonly detail: string }
-  /** Will not get better by itself; `detail` says what to do about it. */
-  | { readonly outcome: 'permanent'; readonly detail: string };
+  /**
+   * Will not get better by itself; `detail` says what to do about it. `isMendable`: the fault is in our own settings (a
+   * password, a certificate), so that a message without another channel is worth keeping until they are mended.
+   */
+  | { readonly outcome: 'permanent'; readonly detail: string; readonly isMendable: boolean };

@@ -1,0 +1,233 @@
+/**
+ * Sends what waits in the outbox, as soon as it is due: a bounded number at a time, one message per contact and alert, in
+ * order. There is no queue in memory: the outbox's index of due messages is the queue, and a slot is taken from picking a
+ * message until its result is committed. Results that arrive in one turn of the event loop commit together.
+ *
+ * A crash at any moment leaves a message waiting: it is sent again, recognisable by its id. A commit that fails for a
+ * reason that may pass (a full disk) is tried again, and nothing is sent twice meanwhile.
+ */
+import type { Channel, Contact, DeliveryOutcome } from '../domain/notification.ts';
+import type { Database } from '../sqlite/database.ts';
+import type { Clock } from '../std/clock.ts';
+import { messageOf } from '../std/errors.ts';
+import type { Logger } from '../std/logger.ts';
+import type { NotifyMetrics } from './metrics.ts';
+import type { Notifier, OutgoingMessage } from './notifier.ts';
+import type { Outbox } from './outbox.ts';
+import type { OutboxMessage } from './outbox-row.ts';
+import { type DeliveryTiming, type Settlement, settle } from './settle.ts';
+import { isPassing } from './storage-fault.ts';
+
+const SENDING_MAX = 6;
+const STOP_WITHIN_MS = 4000;
+const COMMIT_RETRY_MS = 1000;
+/** Woken at least this often, so that a clock that was set cannot hold a message back for long. */
+const WAKE_MS_MAX = 60_000;
+
+export interface DeliveryOptions {
+  readonly database: Database;
+  readonly outbox: Outbox;
+  readonly contacts: readonly Contact[];
+  readonly notifiers: ReadonlyMap<Channel['kind'], Notifier>;
+  readonly compose: (message: OutboxMessage, channel: Channel) => OutgoingMessage;
+  readonly timing: DeliveryTiming;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: NotifyMetrics;
+  /** Called at most once, with what must not be carried on from. */
+  readonly onFault: (error: unknown) => void;
+}
+
+interface Result {
+  readonly message: OutboxMessage;
+  readonly channel: Channel | null;
+  readonly outcome: DeliveryOutcome;
+}
+
+export class Delivery {
+  readonly #options: DeliveryOptions;
+  readonly #contacts: ReadonlyMap<string, Contact>;
+  /** By message id; the key of its contact and alert. */
+  readonly #sending = new Map<string, string>();
+  #results: Result[] = [];
+  #isCommitDue = false;
+  #isStopping = false;
+  #isFaulty = false;
+  #cancelWake: () => void = () => undefined;
+  readonly #abort = new AbortController();
+  #onIdle: () => void = () => undefined;
+
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+    this.#contacts = new Map(options.contacts.map((contact) => [contact.id, contact]));
+  }
+
+  isSending = (id: string): boolean => this.#sending.has(id);
+  get sendingCount(): number {
+    return this.#sending.size;
+  }
+
+  /** Takes up what is due, as far as there are slots. */
+  pump(): void {
+    if (this.#isStopping || this.#isFaulty) return;
+    try {
+      this.#pick();
+    } catch (error) {
+      this.#faultOr(error, () => this.#wakeIn(COMMIT_RETRY_MS));
+    }
+  }
+
+  /** Lets what is being sent finish for a few seconds, commits the results, and resolves. What is not done waits for the next start. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#cancelWake();
+    const idle = new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+    });
+    if (this.#sending.size > 0 && !this.#isFaulty) await Promise.race([idle, this.#options.clock.sleep(STOP_WITHIN_MS)]);
+    this.#abort.abort();
+  }
+
+  #pick(): void {
+    const { outbox, clock } = this.#options;
+    const now = clock.now();
+    const free = SENDING_MAX - this.#sending.size;
+    if (free > 0) {
+      // Beside what is being sent at most one message per contact and alert waits: so many may have to be passed over.
+      for (const message of outbox.due(now, free + 2 * this.#sending.size)) {
+        if (this.#sending.size >= SENDING_MAX) break;
+        const key = keyOf(message);
+        if (this.#sending.has(message.id) || [...this.#sending.values()].includes(key)) continue;
+        this.#sending.set(message.id, key);
+        void this.#send(message);
+      }
+    }
+    const next = outbox.nextDue(now);
+    if (next !== null) this.#wakeIn((next - now) / 1000);
+  }
+
+  #wakeIn(delayMs: number): void {
+    const { clock, database, outbox, timing } = this.#options;
+    this.#cancelWake();
+    this.#cancelWake = clock.after(Math.min(Math.ceil(delayMs), WAKE_MS_MAX), () => {
+      if (delayMs > WAKE_MS_MAX) {
+        try {
+          database.transaction(() => outbox.dueBy(clock.now() + timing.retryMaxMs * 1500));
+        } catch (error) {
+          this.#faultOr(error, () => undefined);
+        }
+      }
+      this.pump();
+    });
+  }
+
+  async #send(message: OutboxMessage): Promise<void> {
+    const { notifiers, compose, clock, metrics } = this.#options;
+    const contact = this.#contacts.get(message.contact);
+    // A contact with fewer channels than when the message fell back: its last one.
+    const channel = contact?.channels[Math.min(message.channel, contact.channels.length - 1)] ?? null;
+    const notifier = channel === null ? undefined : notifiers.get(channel.kind);
+    let outcome: DeliveryOutcome;
+    if (channel === null || notifier === undefined) {
+      const detail = channel === null ? `there is no contact ${message.contact} any more` : `nothing here sends over ${channel.kind}`;
+      outcome = { outcome: 'permanent', detail, isMendable: false };
+    } else {
+      try {
+        outcome = await notifier.send(compose(message, channel), this.#abort.signal);
+      } catch (error) {
+        outcome = { outcome: 'retryable', detail: `a fault of ours: ${messageOf(error)}` };
+      }
+    }
+    // What was cut short by our own stop has no result: it waits for the next start.
+    if (this.#abort.signal.aborted && outcome.outcome !== 'delivered') return;
+    const { receivedAt } = message.transition;
+    if (outcome.outcome === 'delivered' && receivedAt !== null) metrics.latencySeconds.observe(Math.max(0, clock.now() - receivedAt) / 1e6);
+    this.#results.push({ message, channel, outcome });
+    if (this.#isCommitDue) return;
+    this.#isCommitDue = true;
+    setImmediate(() => this.#commit());
+  }
+
+  #commit(): void {
+    if (this.#isFaulty || (this.#abort.signal.aborted && !this.#options.database.raw.isOpen)) return;
+    const { database } = this.#options;
+    const results = this.#results;
+    try {
+      const settled = database.transaction(() => results.map((result) => ({ result, settlement: this.#settle(result) })));
+      this.#isCommitDue = false;
+      this.#results = this.#results.slice(results.length);
+      for (const { result, settlement } of settled) {
+        this.#sending.delete(result.message.id);
+        this.#tell(result, settlement);
+      }
+    } catch (error) {
+      this.#faultOr(error, () => this.#options.clock.after(COMMIT_RETRY_MS, () => this.#commit()));
+      return;
+    }
+    if (this.#sending.size === 0) this.#onIdle();
+    this.pump();
+  }
+
+  /** Writes a result into the outbox; inside a transaction. */
+  #settle({ message, channel, outcome }: Result): Settlement | { next: 'superseded' } {
+    const { outbox, clock, timing } = this.#options;
+    const now = clock.now();
+    if (outcome.outcome === 'delivered') {
+      outbox.delivered(message, outcome.detail, now);
+      return { next: 'delivered' };
+    }
+    outbox.attempted(message, channel === null ? outcome.detail : `${channel.kind} to ${channel.address}: ${outcome.detail}`, now);
+    const newer = outbox.newerThan(message);
+    if (newer !== null) {
+      outbox.addReplaced(newer, outbox.supersede(message, newer.subject, now));
+      return { next: 'superseded' };
+    }
+    const channels = this.#contacts.get(message.contact)?.channels.length ?? 0;
+    const attempted = { ...message, channelAttempts: message.channelAttempts + 1, hasNextChannel: message.channel + 1 < channels };
+    const settlement = settle(outcome, attempted, { now, timing });
+    if (settlement.next === 'retry') outbox.retryAt(message, settlement.at);
+    else if (settlement.next === 'fallback') outbox.nextChannel(message, settlement.reason, now);
+    else if (settlement.next === 'given-up') outbox.giveUp(message, `${settlement.reason}: ${outcome.detail}`, now);
+    return settlement;
+  }
+
+  #tell({ message, channel, outcome }: Result, settlement: Settlement | { next: 'superseded' }): void {
+    const { metrics, logger } = this.#options;
+    const kind = channel?.kind ?? 'none';
+    metrics.notifications.inc({ channel: kind, outcome: outcome.outcome });
+    const fields = {
+      subject: message.subject,
+      to: channel?.address,
+      contact: message.contact,
+      alert: message.alert,
+      detail: outcome.detail,
+    };
+    if (settlement.next === 'delivered') {
+      logger.info(fields, 'notification delivered');
+    } else if (settlement.next === 'given-up') {
+      metrics.notifications.inc({ channel: kind, outcome: 'given-up' });
+      logger.error({ ...fields, reason: settlement.reason }, 'notification given up: nobody was told by it');
+    } else if (settlement.next === 'superseded') {
+      metrics.notifications.inc({ channel: kind, outcome: 'superseded' });
+      logger.info(fields, 'notification superseded by a newer state of the alert');
+    } else {
+      // In an outage every message fails every few minutes: the first tries are told, then ever fewer.
+      const attempt = message.attempts + 1;
+      const level = (attempt & (attempt - 1)) === 0 || settlement.next === 'fallback' ? 'warn' : 'debug';
+      logger[level]({ ...fields, attempt, next: settlement.next }, 'notification not delivered yet');
+    }
+  }
+
+  #faultOr(error: unknown, retry: () => void): void {
+    if (isPassing(error)) {
+      this.#options.logger.error({ error: messageOf(error) }, 'the state of notifications cannot be written; trying again');
+      retry();
+      return;
+    }
+    if (this.#isFaulty) return;
+    this.#isFaulty = true;
+    this.#options.onFault(error);
+  }
+}
+
+const keyOf = (message: OutboxMessage): string => `${message.contact}\n${message.alert}`;

@@ -1,0 +1,283 @@
+/**
+ * The durable side of notifying: its cursor over transitions, who was told, the messages, and the timeline of what was
+ * decided and tried.
+ *
+ *     waiting → delivered                  the channel took it
+ *     waiting → superseded                 a newer state of the alert goes to the same contact instead
+ *     waiting → given-up                   refused for good, or not delivered in all the time it was tried
+ *
+ * That a message is being sent stands in memory only: after a crash it is waiting still and is sent again under the same
+ * id. Methods that write are called inside a transaction of the caller's. Times are µs.
+ */
+import { createHash } from 'node:crypto';
+import type { SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
+import type { Transition } from '../domain/alert.ts';
+import type { Database } from '../sqlite/database.ts';
+import type { Decision } from './decide.ts';
+import { type MessageState, messageOfRow, type OutboxMessage, type Replaced, stateOf } from './outbox-row.ts';
+import { NOTIFY_MIGRATIONS } from './outbox-schema.ts';
+
+export interface TimelineEntry {
+  /** `decision`, `sent`, `attempt`, `fallback`, `superseded`, `given-up` */
+  readonly kind: string;
+  readonly detail: string;
+  readonly transition: string;
+  readonly message: string | null;
+  readonly at: number;
+  /** The last of `times` equal ones. */
+  readonly lastAt: number;
+  readonly times: number;
+}
+
+const REPLACED_MAX = 20;
+const RETENTION_MS = 30 * 86_400_000;
+const MESSAGES_MAX = 100_000;
+const TIMELINE_MAX = 300_000;
+const PRUNED_AT_ONCE = 1000;
+const TIMELINE_PER_ALERT_MAX = 1000;
+
+/** The same transition and contact make the same message, however often they are replayed. */
+export const messageId = (transition: string, contact: string): string =>
+  createHash('sha256').update(`${transition}\n${contact}`).digest('hex').slice(0, 32);
+
+export class Outbox {
+  readonly #database: Database;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(database: Database) {
+    this.#database = database;
+    database.migrate('notify', NOTIFY_MIGRATIONS);
+  }
+
+  /** Sequence of the last transition that was worked through. */
+  cursor(): number {
+    return Number(this.#get('SELECT sequence FROM notify_cursor')?.sequence ?? 0);
+  }
+
+  moveCursor(sequence: number): void {
+    this.#run('INSERT INTO notify_cursor VALUES (1, ?) ON CONFLICT DO UPDATE SET sequence = excluded.sequence', sequence);
+  }
+
+  told(alert: string): string[] {
+    return this.#all('SELECT contact FROM notify_told WHERE alert = ?', alert).map(({ contact }) => String(contact));
+  }
+
+  /**
+   * Keeps the decision and adds its messages; one that is there already is left alone. A waiting message of the same alert
+   * to the same contact is superseded, unless it is being sent at this moment: what becomes of that one, its attempt says.
+   */
+  record(transition: Transition, decision: Decision, context: { subject: string; now: number; isSending: (id: string) => boolean }): void {
+    const { now } = context;
+    const alert = transition.alert.id;
+    this.note({ alert, transition: transition.id, message: null, kind: 'decision', detail: decision.reason, at: now });
+    for (const contact of decision.kind === null ? [] : decision.contacts) {
+      const id = messageId(transition.id, contact);
+      if (this.#get('SELECT 1 FROM notify_message WHERE id = ?', id) !== undefined) continue;
+      const first = this.#get('SELECT first_message FROM notify_told WHERE alert = ? AND contact = ?', alert, contact);
+      const replaces: Replaced[] = [];
+      for (const older of this.#waitingFor(alert, contact)) {
+        if (context.isSending(older.id)) continue;
+        replaces.push(...this.supersede(older, context.subject, now));
+      }
+      this.#run(
+        `INSERT INTO notify_message (id, alert, contact, kind, urgent, subject, transition, thread, replaces, state, created_at,
+           channel, channel_since, channel_attempts, attempts, next_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, ?, 0, 0, ?)`,
+        ...[id, alert, contact, decision.kind, transition.alert.level === 'critical' ? 1 : 0, context.subject, JSON.stringify(transition)],
+        ...[first === undefined ? null : String(first.first_message), JSON.stringify(bounded(replaces)), now, now, now],
+      );
+      this.#run('INSERT INTO notify_told VALUES (?, ?, ?) ON CONFLICT DO NOTHING', alert, contact, id);
+    }
+    if (transition.kind === 'resolved') this.#run('DELETE FROM notify_told WHERE alert = ?', alert);
+  }
+
+  /** Ends a message for a newer one; returns what the newer one now stands in for. */
+  supersede(older: OutboxMessage, newerSubject: string, now: number): Replaced[] {
+    this.#end(older, { state: 'superseded', detail: `replaced by: ${newerSubject}`, now, kind: 'superseded' });
+    return [...older.replaces, { transition: older.transition.id, subject: older.subject }];
+  }
+
+  /** The newer waiting message about the same alert to the same contact, if there is one. */
+  newerThan(message: OutboxMessage): OutboxMessage | null {
+    return this.#waitingFor(message.alert, message.contact).findLast(({ number }) => number > message.number) ?? null;
+  }
+
+  addReplaced(message: OutboxMessage, replaces: readonly Replaced[]): void {
+    this.#run(
+      'UPDATE notify_message SET replaces = ? WHERE id = ?',
+      JSON.stringify(bounded([...replaces, ...message.replaces])),
+      message.id,
+    );
+  }
+
+  /** Messages to send now, critical ones first, then the longest due. */
+  due(now: number, limit: number): OutboxMessage[] {
+    const sql = `SELECT * FROM notify_message WHERE state = 'waiting' AND urgent = ? AND next_at <= ? ORDER BY next_at, number LIMIT ?`;
+    const urgent = this.#all(sql, 1, now, limit);
+    const others = urgent.length < limit ? this.#all(sql, 0, now, limit - urgent.length) : [];
+    return [...urgent, ...others].map(messageOfRow);
+  }
+
+  /** When the next message after `now` is due, or null. */
+  nextDue(now: number): number | null {
+    const sql = `SELECT min(next_at) AS at FROM notify_message WHERE state = 'waiting' AND urgent = ? AND next_at > ?`;
+    const times = [this.#get(sql, 1, now)?.at, this.#get(sql, 0, now)?.at].filter((at) => at !== null && at !== undefined).map(Number);
+    return times.length === 0 ? null : Math.min(...times);
+  }
+
+  /** Due at the latest by `latest`: mends what a clock that was set back would leave waiting for hours. */
+  dueBy(latest: number): void {
+    this.#run(`UPDATE notify_message SET next_at = ?1 WHERE state = 'waiting' AND urgent IN (0, 1) AND next_at > ?1`, latest);
+  }
+
+  delivered(message: OutboxMessage, detail: string, now: number): void {
+    this.#run('UPDATE notify_message SET attempts = attempts + 1 WHERE id = ?', message.id);
+    this.#end(message, { state: 'delivered', detail, now, kind: 'sent' });
+  }
+
+  attempted(message: OutboxMessage, detail: string, now: number): void {
+    this.#run('UPDATE notify_message SET attempts = attempts + 1, detail = ? WHERE id = ?', detail, message.id);
+    this.note({ alert: message.alert, transition: message.transition.id, message: message.id, kind: 'attempt', detail, at: now });
+  }
+
+  retryAt(message: OutboxMessage, at: number): void {
+    this.#run('UPDATE notify_message SET next_at = ?, channel_attempts = channel_attempts + 1 WHERE id = ?', at, message.id);
+  }
+
+  nextChannel(message: OutboxMessage, reason: string, now: number): void {
+    this.#run(
+      'UPDATE notify_message SET channel = channel + 1, channel_since = ?, channel_attempts = 0, next_at = ? WHERE id = ?',
+      ...[now, now, message.id],
+    );
+    const detail = `${reason}: on to the contact's next channel`;
+    this.note({ alert: message.alert, transition: message.transition.id, message: message.id, kind: 'fallback', detail, at: now });
+  }
+
+  giveUp(message: OutboxMessage, reason: string, now: number): void {
+    this.#end(message, { state: 'given-up', detail: reason, now, kind: 'given-up' });
+  }
+
+  note(entry: { alert: string; transition: string; message: string | null; kind: string; detail: string; at: number }): void {
+    const { alert, transition, message, kind, detail, at } = entry;
+    if (kind === 'attempt') {
+      const last = this.#get('SELECT id, kind, detail FROM notify_timeline WHERE message = ? ORDER BY id DESC LIMIT 1', message);
+      if (last !== undefined && last.kind === kind && last.detail === detail) {
+        this.#run('UPDATE notify_timeline SET times = times + 1, last_at = ? WHERE id = ?', at, Number(last.id));
+        return;
+      }
+    }
+    this.#run(
+      'INSERT INTO notify_timeline (alert, transition_id, message, kind, detail, at, last_at, times) VALUES (?, ?, ?, ?, ?, ?, ?, 1)',
+      ...[alert, transition, message, kind, detail, at, at],
+    );
+  }
+
+  /** What was decided and tried about an alert, in order; the latest 1,000 entries. */
+  timeline(alert: string): TimelineEntry[] {
+    const rows = this.#all('SELECT * FROM notify_timeline WHERE alert = ? ORDER BY id DESC LIMIT ?', alert, TIMELINE_PER_ALERT_MAX);
+    return rows.reverse().map((row) => ({
+      kind: String(row.kind),
+      detail: String(row.detail),
+      transition: String(row.transition_id),
+      message: row.message === null ? null : String(row.message),
+      at: Number(row.at),
+      lastAt: Number(row.last_at),
+      times: Number(row.times),
+    }));
+  }
+
+  /** Newest first. */
+  list(query: { alert?: string; state?: MessageState; before?: number; limit: number }): OutboxMessage[] {
+    const conditions: string[] = [];
+    const values: SQLInputValue[] = [];
+    const add = (condition: string, value: SQLInputValue | undefined): void => {
+      if (value === undefined) return;
+      conditions.push(condition);
+      values.push(value);
+    };
+    add('alert = ?', query.alert);
+    add('state = ?', query.state);
+    add('number < ?', query.before);
+    const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
+    return this.#all(`SELECT * FROM notify_message ${where} ORDER BY number DESC LIMIT ?`, ...values, query.limit).map(messageOfRow);
+  }
+
+  waitingCount(): number {
+    return Number(this.#get(`SELECT count(*) AS n FROM notify_message WHERE state = 'waiting'`)?.n ?? 0);
+  }
+
+  counts(): Record<MessageState, number> {
+    const counts = { waiting: 0, delivered: 0, superseded: 0, 'given-up': 0 };
+    for (const { state, n } of this.#all('SELECT state, count(*) AS n FROM notify_message GROUP BY state'))
+      counts[stateOf(state)] = Number(n);
+    return counts;
+  }
+
+  /** At the start: of messages to one contact about one alert only the newest waits. Of two, one was being sent at a crash. */
+  supersedeAllButNewest(now: number): void {
+    const rows = this.#all(`SELECT alert, contact FROM notify_message WHERE state = 'waiting' GROUP BY alert, contact HAVING count(*) > 1`);
+    for (const { alert, contact } of rows) {
+      const waiting = this.#waitingFor(String(alert), String(contact));
+      const newest = waiting.pop();
+      if (newest === undefined) continue;
+      this.addReplaced(
+        newest,
+        waiting.flatMap((older) => this.supersede(older, newest.subject, now)),
+      );
+    }
+  }
+
+  /** Lets go of what is old or too much; a bounded piece of work, true when there may be more. What waits is never let go. */
+  prune(now: number): boolean {
+    const cutoff = now - RETENTION_MS * 1000;
+    const old = this.#run(
+      'DELETE FROM notify_message WHERE number IN (SELECT number FROM notify_message WHERE ended_at < ? ORDER BY ended_at LIMIT ?)',
+      ...[cutoff, PRUNED_AT_ONCE],
+    );
+    const many = this.#run(
+      `DELETE FROM notify_message WHERE number IN (SELECT number FROM notify_message WHERE ended_at IS NOT NULL
+         AND number <= (SELECT max(number) FROM notify_message) - ? ORDER BY number LIMIT ?)`,
+      ...[MESSAGES_MAX, PRUNED_AT_ONCE],
+    );
+    const entries = this.#run(
+      `DELETE FROM notify_timeline WHERE id IN (SELECT id FROM notify_timeline ORDER BY id LIMIT ?2)
+         AND (last_at < ?1 OR id <= (SELECT max(id) FROM notify_timeline) - ${TIMELINE_MAX})`,
+      ...[cutoff, PRUNED_AT_ONCE],
+    );
+    return Math.max(old, many, entries) >= PRUNED_AT_ONCE;
+  }
+
+  #waitingFor(alert: string, contact: string): OutboxMessage[] {
+    const sql = `SELECT * FROM notify_message INDEXED BY notify_by_alert WHERE alert = ? AND contact = ? AND state = 'waiting' ORDER BY number`;
+    return this.#all(sql, alert, contact).map(messageOfRow);
+  }
+
+  #end(message: OutboxMessage, end: { state: MessageState; detail: string; now: number; kind: string }): void {
+    this.#run('UPDATE notify_message SET state = ?, detail = ?, ended_at = ? WHERE id = ?', end.state, end.detail, end.now, message.id);
+    this.note({
+      alert: message.alert,
+      transition: message.transition.id,
+      message: message.id,
+      kind: end.kind,
+      detail: end.detail,
+      at: end.now,
+    });
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #get = (sql: string, ...values: SQLInputValue[]): Record<string, SQLOutputValue> | undefined => this.#statement(sql).get(...values);
+  #all = (sql: string, ...values: SQLInputValue[]): Record<string, SQLOutputValue>[] => this.#statement(sql).all(...values);
+  #run = (sql: string, ...values: SQLInputValue[]): number => Number(this.#statement(sql).run(...values).changes);
+}
+
+/** The first one and the latest ones: the beginning of the story is worth more than its middle. */
+const bounded = (replaces: readonly Replaced[]): readonly Replaced[] =>
+  replaces.length <= REPLACED_MAX ? replaces : [...replaces.slice(0, 1), ...replaces.slice(1 - REPLACED_MAX)];
