@@ -150,7 +150,9 @@ export class InfluxConnection {
     try {
       return await Promise.race([work(controller.signal), given]);
     } catch (cause) {
-      if (cause instanceof Error && cause.name === 'RequestError') throw cause;
+      // The package's error carries its request, credentials included: only its text goes on.
+      if (cause instanceof Error && 'req' in cause)
+        throw new TocsinError(`InfluxDB at ${this.name} refused: ${cause.message.slice(0, ERROR_TEXT_MAX)}`);
       throw this.#unavailable(`did not answer: ${reasonOf(cause)}`, { hint: 'is it running, and reachable from here?', cause });
     } finally {
       cancel();

@@ -3,8 +3,8 @@
  * `device` and chosen labels; a field a metric, every number a float; without a profile booleans and text as
  * `<metric>.bool` and `<metric>.text`, so that the types of a field never clash; time in µs.
  *
- * What line protocol cannot hold in a name or a tag is percent-encoded: a newline, a backslash at the end (it would
- * escape the delimiter), a `#` that begins a measurement (a comment). A metric called `time` is the field `time.value`, for
+ * What line protocol cannot hold in a name or a tag is percent-encoded: line ends, a backslash before a delimiter, a quote or
+ * the end (the server would take it for an escape), a `#` that begins a measurement (a comment). A metric called `time` is the field `time.value`, for
  * the name is reserved.
  */
 import type { DeviceRef, Reading, Shape, Value } from '../domain/reading.ts';
@@ -99,11 +99,12 @@ export function metricOf(measurement: string, field: string, value: Value): stri
 
 /** A name as the server has it: what line protocol cannot hold is percent-encoded. */
 export const storedName = {
-  encode: (name: string): string => {
-    const text = name.replaceAll('\n', '%0A');
-    return text.endsWith('\\') ? `${text.slice(0, -1)}%5C` : text;
-  },
-  decode: (name: string): string => name.replaceAll('%0A', '\n').replace(/%5C$/, '\\'),
+  encode: (name: string): string =>
+    name
+      .replaceAll('\n', '%0A')
+      .replaceAll('\r', '%0D')
+      .replace(/\\(?=[,"= ]|$)/g, '%5C'),
+  decode: (name: string): string => name.replaceAll('%0A', '\n').replaceAll('%0D', '\r').replaceAll('%5C', '\\'),
 };
 
 const typeOf = (value: Value): ValueType => (typeof value === 'number' ? 'number' : typeof value === 'boolean' ? 'boolean' : 'string');
