@@ -19,7 +19,7 @@ import {
 import { formatDurationMs } from '../std/quantity.ts';
 import { type Collected, collectAll, collectDefined, isObject, type JsonObject, lookUp, parseJson } from './decoders/json.ts';
 import { decodeScalar, payloadText } from './decoders/scalar.ts';
-import { freeValue, postedValue, Refusal, shown } from './decoders/value.ts';
+import { postedFreely, postedValue, Refusal, shown } from './decoders/value.ts';
 import { NameTree, nameProblem, RecentMap, ShapeTable } from './interning.ts';
 import { type ClosedRoute, type CompiledProfile, type OpenRoute, type Route, Router, scalarName } from './routing.ts';
 import { readDeviceTime } from './time.ts';
@@ -124,7 +124,8 @@ class DirectoryDecoder implements Decoder {
     const decoded = this.#decodeDocument(route, document, receivedAt);
     if (!collected.sawInexact) return decoded;
     this.#begin();
-    return this.#decodeDocument(route, parseJson(text, 'exact'), receivedAt);
+    const exact = parseJson(text, 'exact');
+    return exact instanceof Refusal ? rejected(route.device, exact) : this.#decodeDocument(route, exact, receivedAt);
   }
 
   decodeValues(device: string, values: Readonly<Record<string, Value>>, times: { at: number | null; receivedAt: number }): Decoded {
@@ -290,11 +291,6 @@ function keep(collected: Collected, name: string, value: Value | undefined | Ref
     collected.names.push(name);
     collected.values.push(value);
   }
-}
-
-/** Over JSON a number is a number and a text a text: what was posted as text is not read as a number. */
-function postedFreely(value: Value): Value | undefined | Refusal {
-  return typeof value === 'string' && /^[-\d]/.test(value) ? value.toWellFormed() : freeValue(value);
 }
 
 function deviceTime(profile: CompiledProfile, raw: unknown, receivedAt: number): { at: number | null; flags: number } | Refusal {

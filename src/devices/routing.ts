@@ -122,7 +122,8 @@ export class Router {
       device: null,
       closed: { kind, device, reason, detail },
     });
-    const deviceProblem = nameProblem(match.device);
+    const deviceProblem =
+      nameProblem(match.device) ?? (/[/+#]/.test(match.device) ? 'a device is one level of a topic: no / + or #' : null);
     if (deviceProblem !== null) return close('rejected', 'invalid-device', deviceProblem, null);
     const metricProblem = match.metric === null ? null : nameProblem(match.metric);
     if (metricProblem !== null) return close('rejected', 'invalid-metric', metricProblem);

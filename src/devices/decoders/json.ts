@@ -10,8 +10,10 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 
 const DEPTH_MAX = 16;
 const VALUES_MAX = 1000;
+/** Sensors that print nan print short messages; a regular expression over megabytes is not worth its risk. */
+const MENDED_LENGTH_MAX = 65_536;
 const BARE_NAN = /[:[,]\s*[+-]?(?:nan|inf)/i;
-const STRING_OR_BARE_NAN = /"(?:[^"\\]|\\.)*"|[+-]?\b(?:nan|infinity|inf)\b/gi;
+const STRING_OR_BARE_NAN = /"[^"\\]*(?:\\.[^"\\]*)*"|[+-]?\b(?:nan|infinity|inf)\b/gi;
 
 /**
  * @param integers `exact` keeps integers beyond 2^53 as text: it costs more, so it is asked for only where one was met.
@@ -19,7 +21,7 @@ const STRING_OR_BARE_NAN = /"(?:[^"\\]|\\.)*"|[+-]?\b(?:nan|infinity|inf)\b/gi;
  */
 export function parseJson(text: string, integers: 'double' | 'exact'): unknown {
   const parsed = tryParse(text, integers);
-  if (!(parsed instanceof Refusal) || !BARE_NAN.test(text)) return parsed;
+  if (!(parsed instanceof Refusal) || text.length > MENDED_LENGTH_MAX || !BARE_NAN.test(text)) return parsed;
   const mended = tryParse(
     text.replace(STRING_OR_BARE_NAN, (token) => (token.startsWith('"') ? token : 'null')),
     integers,
@@ -31,8 +33,10 @@ function tryParse(text: string, integers: 'double' | 'exact'): unknown {
   try {
     return integers === 'double' ? JSON.parse(text) : JSON.parse(text, keepExact);
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    return new Refusal('invalid-json', error.message);
+    if (error instanceof SyntaxError) return new Refusal('invalid-json', error.message);
+    // Looking at every value of the text is recursive in V8, and this one is nested deeper than the stack.
+    if (error instanceof RangeError) return new Refusal('too-deep', `nested deeper than ${DEPTH_MAX} levels`);
+    throw error;
   }
 }
 

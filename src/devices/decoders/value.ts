@@ -99,9 +99,18 @@ export function postedValue(definition: MetricDefinition, value: Value): Convert
   return typeof value === 'number' ? inRange(definition, value) : typeof value === 'string' ? textOf(value) : value;
 }
 
+/** A value that comes by name without a profile: JSON's types are taken at their word, a number as text stays text. */
+export function postedFreely(value: Value): Converted {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
+  if (typeof value !== 'string') return value;
+  return isAbsentWord(value) ? undefined : textOf(value);
+}
+
+/** For messages. Lists and objects are named, not shown: they may be large, and nested deeper than the stack is. */
 export function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}…` : text;
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
+  const text = typeof value === 'string' ? JSON.stringify(value.slice(0, SHOWN_LENGTH_MAX)) : String(value);
+  return typeof value === 'string' && value.length > SHOWN_LENGTH_MAX ? `${text}…` : text;
 }
 
 function scaledValue(definition: MetricDefinition, raw: number): Converted {
