@@ -35,6 +35,10 @@ import {
 } from './series-store.ts';
 
 const PAGE_BYTES = 8192;
+/** Every device that reports has its own last page: a cache that holds those of a thousand and their tree. */
+const CACHE_KIB = 16 * 1024;
+/** Those pages change with every write; a longer log copies each of them to the file once for many writes. 64 MB. */
+const CHECKPOINT_PAGES = 8192;
 const RETENTION_EVERY_US = HOUR_US;
 /** How long a query may hold up writes before it gives way. */
 const QUERY_TURN_MS = 5;
@@ -72,6 +76,8 @@ export class SqliteSeriesStore implements SeriesStore {
   constructor(options: Options) {
     this.#options = options;
     this.#database = openDatabase(options.path, { pageSizeBytes: PAGE_BYTES });
+    this.#database.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
+    this.#database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     this.#devices = new NameTable(this.#database, 'device');
     this.#metrics = new NameTable(this.#database, 'metric');
     this.#partitions = new Partitions(this.#database);
