@@ -41,6 +41,7 @@ export function createSqliteStateStore(database: Database): StateStore {
     alert: database.prepare('SELECT body FROM alert WHERE id = ?'),
     addTransition: database.prepare('INSERT OR IGNORE INTO transition (id, alert, body) VALUES (?, ?, ?)'),
     timeline: database.prepare('SELECT sequence, body FROM transition WHERE alert = ? ORDER BY sequence'),
+    latest: database.prepare('SELECT coalesce(max(sequence), 0) AS latest FROM transition'),
     after: database.prepare('SELECT sequence, body FROM transition WHERE sequence > ? ORDER BY sequence LIMIT ?'),
   };
 
@@ -80,6 +81,7 @@ export function createSqliteStateStore(database: Database): StateStore {
       return row === undefined ? null : bodyOf<Alert>(row);
     },
     timeline: (alertId) => statements.timeline.all(alertId).map(transitionOf),
+    latest: () => Number(statements.latest.get()?.latest),
     after: (sequence, limit) => statements.after.all(sequence, limit).map(transitionOf),
   };
 }

@@ -9,7 +9,8 @@ import type { DeviceDirectory } from '../domain/device.ts';
 import type { Rule } from '../domain/rule.ts';
 import type { Position } from '../journal/journal.ts';
 import type { NotifyConfig } from '../notify/config.ts';
-import { createNotifiers, createNotifying } from '../notify/notifying.ts';
+import { createNotifiers } from '../notify/notifiers.ts';
+import { createNotifying } from '../notify/notifying.ts';
 import { compileRules } from '../rules/compile.ts';
 import { openDatabase } from '../sqlite/database.ts';
 import { systemClock } from '../std/clock.ts';
@@ -53,7 +54,6 @@ const OPEN_ALERTS_PAGE = 1000;
 hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
   const clock = systemClock;
   const registry = new Registry();
-  const logger = createLogger('decisions');
   const { compiled, problems } = compileRules(data.rules, data.directory);
   if (problems.length > 0) throw new InvalidConfig(problems);
 
@@ -77,14 +77,14 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
     rules: compiled,
     directory: data.directory,
     clock,
-    logger: logger.child({ part: 'alerting' }),
+    logger: createLogger('alerting'),
     registry,
     onTransitions: () => {
       notifying.wake();
       tellMain();
     },
   });
-  const notifiers = createNotifiers({ ...data.email, mailDirectory: data.mailDirectory, clock, logger: logger.child({ part: 'notify' }) });
+  const notifiers = createNotifiers({ ...data.email, mailDirectory: data.mailDirectory, clock, logger: createLogger('notifying') });
   const notifying = createNotifying({
     database,
     transitions: alerting.transitions,
@@ -93,12 +93,12 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
     directory: data.directory,
     notifiers,
     clock,
-    logger: logger.child({ part: 'notify' }),
+    logger: createLogger('notifying'),
     registry,
     publicUrl: data.publicUrl,
   });
 
-  told = alerting.transitions.lastSequence();
+  told = alerting.transitions.latest();
   for (const state of ['pending', 'firing'] as const) {
     let cursor: string | null | undefined;
     do {
@@ -111,14 +111,14 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
   return {
     services: [alerting, notifying],
     methods: {
-      alerts: alerting.alerts,
+      alerts: (query: Parameters<Alerting['alerts']>[0]) => alerting.alerts(query),
       alert: (id: string) => {
         const alert = alerting.alert(id);
         return alert === null ? null : { ...alert, timeline: [...alert.timeline, ...notifying.timeline(id)].sort((a, b) => a.at - b.at) };
       },
-      devices: alerting.devices,
-      device: alerting.device,
-      notifications: notifying.notifications,
+      devices: (query: Parameters<Alerting['devices']>[0]) => alerting.devices(query),
+      device: (id: string) => alerting.device(id),
+      notifications: (query: Parameters<Notifying['notifications']>[0]) => notifying.notifications(query),
     },
     metrics: () => registry.metrics(),
     async close() {

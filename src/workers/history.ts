@@ -1,14 +1,15 @@
 /** The history thread: readings into the series store, and what was rejected into the quarantine. */
+import { isUtf8 } from 'node:buffer';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { createHistory } from '../history/history.ts';
 import { openSeriesStore, type SeriesStoreConfig } from '../history/open.ts';
-import { createQuarantine, type QuarantineQuery } from '../history/quarantine.ts';
-import { READINGS_MAX, type SeriesStore } from '../history/series-store.ts';
+import { createQuarantine, type QuarantinePage, type QuarantineQuery } from '../history/quarantine.ts';
+import type { SeriesQuery } from '../history/series-store.ts';
 import type { Position } from '../journal/journal.ts';
 import { systemClock } from '../std/clock.ts';
 import { createLogger } from '../std/logger.ts';
-import type { Page, ReadingsQuery } from '../web/backend.ts';
+import type { Page } from '../web/backend.ts';
 import { hostWorker } from './host.ts';
 import type { WorkerMethods } from './start.ts';
 
@@ -21,11 +22,9 @@ export interface HistoryData {
 }
 
 export interface HistoryMethods extends WorkerMethods {
-  readings(query: ReadingsQuery): Promise<Page<unknown>>;
+  readings(query: SeriesQuery): Promise<Page<unknown>>;
   quarantine(query: QuarantineQuery): Page<unknown>;
 }
-
-const READINGS_DEFAULT = 1000;
 
 hostWorker<HistoryData>(async (data, journal) => {
   const clock = systemClock;
@@ -37,7 +36,10 @@ hostWorker<HistoryData>(async (data, journal) => {
   const history = createHistory({ ...common, store, quarantine });
   return {
     services: [history, quarantine],
-    methods: { readings: (query: ReadingsQuery) => readings(store, query), quarantine: quarantine.list },
+    methods: {
+      readings: (query: SeriesQuery) => store.query(query),
+      quarantine: (query: QuarantineQuery) => readable(quarantine.list(query)),
+    },
     metrics: () => registry.metrics(),
     async close() {
       await store.close();
@@ -46,16 +48,11 @@ hostWorker<HistoryData>(async (data, journal) => {
   };
 });
 
-async function readings(store: SeriesStore, query: ReadingsQuery): Promise<Page<unknown>> {
-  const { device, metric, points } = query;
-  const span = { from: query.from ?? null, to: query.to ?? null };
-  if (points !== undefined && metric !== undefined) return { items: await store.buckets({ device, metric, points, ...span }), next: null };
-  const { cursor, limit } = query;
-  return store.readings({
-    device,
-    metric: metric ?? null,
-    ...span,
-    cursor: cursor ?? null,
-    limit: Math.min(limit ?? READINGS_DEFAULT, READINGS_MAX),
+/** Payloads as a person reads them: text where it is text, else base64. */
+function readable(page: QuarantinePage): Page<unknown> {
+  const items = page.items.map(({ payload, ...item }) => {
+    const bytes = Buffer.from(payload);
+    return isUtf8(bytes) ? { ...item, payload: bytes.toString() } : { ...item, payloadBase64: bytes.toString('base64') };
   });
+  return { items, next: page.next };
 }
