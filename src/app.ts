@@ -18,6 +18,7 @@ import { createLogger } from './std/logger.ts';
 import type { Backend } from './web/backend.ts';
 import { collectProcessMetrics, joinMetrics } from './web/metrics.ts';
 import { startWebServer } from './web/server.ts';
+import { withTimes } from './web/times.ts';
 import type { DecisionsData, DecisionsEvents, DecisionsMethods } from './workers/decisions.ts';
 import type { HistoryData, HistoryMethods } from './workers/history.ts';
 import { type RunningWorker, startWorker } from './workers/start.ts';
@@ -154,7 +155,7 @@ function createBackend(parts: {
 function publishAlerts(outbox: { broker: Broker | null; waiting: Map<string, string> }, alerts: readonly Alert[]): void {
   for (const alert of alerts) {
     const topic = `tocsin/alerts/${topicLevel(alert.rule)}/${topicLevel(alert.device)}`;
-    const payload = alert.state === 'resolved' ? '' : JSON.stringify(alert);
+    const payload = alert.state === 'resolved' ? '' : JSON.stringify(withTimes(alert));
     if (outbox.broker === null) outbox.waiting.set(topic, payload);
     else outbox.broker.publish(topic, payload, { retain: true });
   }
