@@ -5,7 +5,7 @@
  * One wrong value drops that value only; a message of which nothing can be read is rejected whole. A message that says
  * nothing (`{}`, every value null or absent, an empty payload) is ignored: it is a sign of life, not an error.
  *
- * It runs on the thread that serves the sockets, for every message: see test/devices/decode-cost.test.ts.
+ * It runs for every message on the thread that serves the sockets: about twice the cost of the message's JSON.parse.
  */
 import type { DeviceDirectory } from '../domain/device.ts';
 import {

@@ -16,6 +16,10 @@ describe('device time', () => {
     ['seconds as text', '1648731311', us('2022-03-31T12:55:11Z')],
     ['zero', 0, 0],
     ['RFC 3339', '2026-03-01T10:11:12Z', us('2026-03-01T10:11:12Z')],
+    ['milliseconds in the text', '2026-03-01T10:11:12.345Z', us('2026-03-01T10:11:12.345Z')],
+    ['the end of a month', '2024-02-29T10:11:12Z', us('2024-02-29T10:11:12Z')],
+    ['minute 60', '2026-03-01T10:60:12Z', 'invalid'],
+    ['a letter among the digits', '2026-03-01T1O:11:12Z', 'invalid'],
     ['an offset', '2026-03-01T10:11:12+05:30', us('2026-03-01T04:41:12Z')],
     ['an offset without a colon', '2026-03-01 10:11:12-0800', us('2026-03-01T18:11:12Z')],
     ['microseconds in the text', '2026-03-01T10:11:12.123456789Z', us('2026-03-01T10:11:12Z') + 123456],
@@ -60,6 +64,17 @@ describe('device time', () => {
     ['with its own offset, whatever the zone', '2026-07-15T12:00:00Z', 'Europe/Berlin', '2026-07-15T12:00:00Z', NOW],
   ])('reads a local time %s', (_name, text, zone, expected, receivedAt) => {
     expect(readDeviceTime(text, zone, receivedAt)).toBe(us(expected));
+  });
+
+  it('is what JavaScript reads, for every text that JavaScript writes', () => {
+    const dates = fc.date({ min: new Date('1900-01-01'), max: new Date('2254-12-31'), noInvalidDate: true });
+    fc.assert(
+      fc.property(dates, (date) => {
+        const text = date.toISOString();
+        expect(readDeviceTime(text, null, NOW)).toBe(date.getTime() * 1000);
+        expect(readDeviceTime(text.replace('Z', '+00:00'), null, NOW)).toBe(date.getTime() * 1000);
+      }),
+    );
   });
 
   it('is a whole number of microseconds or a word, whatever is sent', () => {
