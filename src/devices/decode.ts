@@ -111,6 +111,7 @@ class DirectoryDecoder implements Decoder {
   }
 
   decode(anyRoute: Route, payload: Uint8Array, receivedAt: number): Decoded {
+    // A Route comes from route(), which makes no others; what they hold is nobody else's business.
     const route = anyRoute as OpenRoute | ClosedRoute;
     if (route.device === null) return closedBy(route);
     if (payload.length === 0) return IGNORED_EMPTY;
