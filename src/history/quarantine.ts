@@ -11,12 +11,16 @@ import { readBatch } from '../journal/batch.ts';
 import { follow } from '../journal/consumer.ts';
 import type { JournalReader, Position, Slice } from '../journal/journal.ts';
 import { type Database, openDatabase } from '../sqlite/database.ts';
+import { backoffMs } from '../std/backoff.ts';
 import type { Clock } from '../std/clock.ts';
-import { TocsinError } from '../std/errors.ts';
+import { messageOf, TocsinError } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import type { Service } from '../std/service.ts';
 import { openCursorTable, startPosition } from './cursor-table.ts';
+import { isDiskTrouble } from './disk-trouble.ts';
+import { SeriesStoreUnavailable } from './series-store.ts';
 
+const RETRY = { firstMs: 1000, maxMs: 30_000 };
 const LIST_DEFAULT = 100;
 const LIST_MAX = 1000;
 /** Between two looks at the journal: nothing here is urgent, and each look costs the journal's thread a message. */
@@ -81,14 +85,14 @@ export function createQuarantine(options: QuarantineOptions): Quarantine {
     file: options.path,
   });
   const save = (position: Position, rejections: readonly Rejection[]) =>
-    table.database.transaction(() => {
+    table.transaction(() => {
       table.insert(rejections, null);
       cursors.save({ partition: options.partition, journalId: options.journalId, position });
     });
   return {
     id: 'quarantine',
     run: (signal) => run(options, { from, save, signal }),
-    add: (rejections) => table.database.transaction(() => table.insert(rejections, refusalKey)),
+    add: (rejections) => table.transaction(() => table.insert(rejections, refusalKey)),
     list: (query) => table.list(query),
     show: (id) => table.show(id),
     reasons: () => table.reasons(),
@@ -107,7 +111,7 @@ async function run(
   let saved = work.from;
   let savedMs = clock.monotonicMs();
   const save = async (rejections: readonly Rejection[]) => {
-    work.save(position, rejections);
+    if (!(await saveWhenPossible(options, signal, () => work.save(position, rejections)))) return;
     saved = position;
     savedMs = clock.monotonicMs();
     await journal.release('quarantine', partition, position);
@@ -127,6 +131,22 @@ async function run(
   const waitMs = () => (position > saved ? CURSOR_AGE_MS : IDLE_WAIT_MS);
   await follow({ id: 'quarantine', journal, partition, from: position, signal, handler: { apply, waitMs } });
   if (position > saved) await save([]);
+}
+
+/** While the disk has no room the rejections wait in the journal. False when it was told to stop before it succeeded. */
+async function saveWhenPossible(options: QuarantineOptions, signal: AbortSignal, save: () => void): Promise<boolean> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      save();
+      return true;
+    } catch (error) {
+      if (!(error instanceof SeriesStoreUnavailable)) throw error;
+      if (signal.aborted) return false;
+      const retryInMs = backoffMs(attempt, RETRY);
+      options.logger.error({ reason: error.message, hint: error.hint, attempt, retryInMs }, 'the quarantine cannot be written');
+      await options.clock.sleep(retryInMs, signal);
+    }
+  }
 }
 
 /** A refusal repeated after a crash is recognised by what was refused and why. */
@@ -169,6 +189,21 @@ class QuarantineTable {
         this.set(bytes());
       },
     });
+  }
+
+  /** Throws SeriesStoreUnavailable for the disk's troubles; the caller comes again. */
+  transaction(body: () => void): void {
+    const bytes = this.#bytes;
+    try {
+      this.database.transaction(body);
+    } catch (error) {
+      this.#bytes = bytes;
+      if (!isDiskTrouble(error)) throw error;
+      throw new SeriesStoreUnavailable(`the quarantine ${this.database.path} cannot be written: ${messageOf(error)}`, {
+        hint: 'is the disk full, or gone? the journal keeps what belongs here meanwhile',
+        cause: error,
+      });
+    }
   }
 
   /** In a transaction. */

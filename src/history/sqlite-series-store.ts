@@ -16,6 +16,7 @@ import { messageOf } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import { BlockEncoder, decodeBlock } from './block.ts';
 import { type CursorTable, openCursorTable } from './cursor-table.ts';
+import { isDiskTrouble } from './disk-trouble.ts';
 import { NameTable } from './name-table.ts';
 import { DAY_US, HOUR_US, Partitions } from './partitions.ts';
 import {
@@ -102,7 +103,11 @@ export class SqliteSeriesStore implements SeriesStore {
       this.#devices.forget();
       this.#metrics.forget();
       this.#partitions.reload();
-      throw unavailable(error, this.#options.path) ?? error;
+      if (!isDiskTrouble(error)) throw error;
+      throw new SeriesStoreUnavailable(`the history file ${this.#options.path} cannot be written: ${messageOf(error)}`, {
+        hint: 'is the disk full, or gone? readings wait in the journal meanwhile',
+        cause: error,
+      });
     }
     this.#expire(now);
     return { written, refused: 0 };
@@ -284,8 +289,14 @@ export class SqliteSeriesStore implements SeriesStore {
     const { keepMs, logger } = this.#options;
     if (keepMs === null || now < this.#nextRetentionAt) return;
     this.#nextRetentionAt = now + RETENTION_EVERY_US;
-    const days = this.#partitions.expire(now, keepMs * 1000);
-    if (days > 0) logger.info({ days }, 'history past its time was dropped');
+    try {
+      const days = this.#partitions.expire(now, keepMs * 1000);
+      if (days > 0) logger.info({ days }, 'history past its time was dropped');
+    } catch (error) {
+      this.#partitions.reload();
+      if (!isDiskTrouble(error)) throw error;
+      logger.warn({ reason: messageOf(error) }, 'history past its time could not be dropped: it is tried again within the hour');
+    }
   }
 }
 
@@ -348,14 +359,4 @@ function sortByTime(readings: Reading[]): void {
       return;
     }
   }
-}
-
-/** The disk's troubles, which pass; anything else is a fault of ours. */
-function unavailable(error: unknown, path: string): SeriesStoreUnavailable | undefined {
-  const text = messageOf(error);
-  if (!/disk is full|disk I\/O|database is locked|readonly|unable to open/i.test(text)) return undefined;
-  return new SeriesStoreUnavailable(`the history file ${path} cannot be written: ${text}`, {
-    hint: 'is the disk full, or gone? readings wait in the journal meanwhile',
-    cause: error,
-  });
 }

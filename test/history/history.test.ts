@@ -1,7 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
@@ -14,7 +16,7 @@ import { BatchWriter } from '../../src/journal/batch.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { createMemoryJournal } from '../../src/journal/memory.ts';
 import { systemClock } from '../../src/std/clock.ts';
-import { TocsinError } from '../../src/std/errors.ts';
+import { messageOf, TocsinError } from '../../src/std/errors.ts';
 import { allReadings, START } from '../contracts/series-store.ts';
 import { startInflux } from '../services/influx.ts';
 
@@ -150,9 +152,9 @@ describe('history', () => {
 });
 
 const influx = await startInflux({ isOwn: true });
-describe.skipIf(!influx.available)('history in InfluxDB', () => {
-  it('is backfilled without loss after it was killed, hung and came back under load', { timeout: 90_000 }, async () => {
-    if (!influx.available) return;
+describe('history in InfluxDB', () => {
+  it('is backfilled without loss after it was killed, hung and came back under load', { timeout: 90_000 }, async ({ skip }) => {
+    if (!influx.available) return skip(influx.reason);
     await using server = influx.value;
     await using folder = await folderOf();
     const journal = createMemoryJournal({ clock: systemClock, holders: ['history'] });
@@ -179,6 +181,34 @@ describe.skipIf(!influx.available)('history in InfluxDB', () => {
     await until('everything is released', () => running.released('history') === written, 60_000);
     expect(running.history.trouble()).toBeNull();
     expect(await stored(running.store)).toEqual(Array.from({ length: written }, (_, index) => index));
+  });
+});
+
+describe('on a full disk', () => {
+  it('history and quarantine wait, and lose nothing once there is room again', { timeout: 60_000 }, async ({ skip }) => {
+    await using folder = await folderOf();
+    const mounted = await promisify(execFile)('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tocsin-test', folder.path]).then(
+      () => null,
+      (error: unknown) => `a small file system cannot be mounted here: ${messageOf(error)}`,
+    );
+    if (mounted !== null) return skip(mounted);
+    try {
+      await writeFile(join(folder.path, 'ballast'), Buffer.alloc(4_500_000));
+      const journal = createMemoryJournal({ clock: systemClock });
+      await using running = await start(journal, folder.path);
+      const rejections = Array.from({ length: 1000 }, (_, index) => rejectionOf(index, { payload: Buffer.alloc(500, 'x') }));
+      await append(journal, 0, 40_000);
+      await appendRejections(journal, rejections);
+      await append(journal, 40_000, 40_000);
+      await until('the full disk is seen', () => running.history.trouble() !== null, 20_000);
+      await rm(join(folder.path, 'ballast'));
+      await until('history is released', () => running.released('history') === 81_000, 30_000);
+      expect(running.history.trouble()).toBeNull();
+      expect(await stored(running.store)).toEqual(Array.from({ length: 80_000 }, (_, index) => index));
+      await until('the rejections are kept', () => running.quarantine.reasons()[0]?.count === 1000, 30_000);
+    } finally {
+      await promisify(execFile)('umount', [folder.path]);
+    }
   });
 });
 

@@ -50,7 +50,6 @@ export async function obtainBinary(name: string, packageName: string): Promise<A
 /** Says why a service cannot be had; throws it where every service is required. */
 export function unavailable(reason: string): { readonly available: false; readonly reason: string } {
   if (process.env.REQUIRE_SERVICES === 'all') throw new Error(`a service is required (REQUIRE_SERVICES=all): ${reason}`);
-  process.stderr.write(`skipped: ${reason}\n`);
   return { available: false, reason };
 }
 
