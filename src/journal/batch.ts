@@ -231,9 +231,14 @@ export function readBatch(
   while (!reader.atEnd) {
     const tag = reader.byte();
     if (tag === TAG_READING) {
-      const reading = reader.reading(devices, shapes);
-      if (index >= from) visitor.reading?.(reading, index);
+      if (visitor.reading === undefined) reader.skipReading(shapes);
+      else {
+        const reading = reader.reading(devices, shapes);
+        if (index >= from) visitor.reading(reading, index);
+      }
       index += 1;
+    } else if (tag === TAG_DEVICE && visitor.reading === undefined) {
+      reader.skipDevice();
     } else if (tag === TAG_DEVICE) {
       const device = reader.device();
       devices.push(options.internDevice?.(device) ?? device);
@@ -297,6 +302,33 @@ class BatchReader {
       else values.push(tag === 2);
     }
     return { device, at, receivedAt, flags, metrics, values };
+  }
+
+  /** For consumers of other entries: most of a batch is readings. */
+  skipReading(shapes: readonly Shape[]): void {
+    const bytes = this.#bytes;
+    const metrics = shapes[bytes.readUInt16LE(this.#offset + 2)];
+    if (metrics === undefined) throw new TocsinError('a journal batch refers to a name it does not define');
+    let offset = this.#offset + 21;
+    for (let count = metrics.length; count > 0; count--) {
+      const tag = bytes[offset++];
+      if (tag === 0) offset += 8;
+      else if (tag === 3) offset += 2 + bytes.readUInt16LE(offset);
+    }
+    this.#offset = offset;
+  }
+
+  skipDevice(): void {
+    this.#skipText();
+    if (this.byte() === 1) this.#skipText();
+    for (let count = this.byte(); count > 0; count--) {
+      this.#skipText();
+      this.#skipText();
+    }
+  }
+
+  #skipText(): void {
+    this.#offset += 2 + this.#bytes.readUInt16LE(this.#offset);
   }
 
   device(): DeviceRef {

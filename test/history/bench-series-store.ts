@@ -1,21 +1,25 @@
 /**
  * What history costs a reading: `node test/history/bench-series-store.ts [devices] [readings]`. CPU of the whole thread, from the
- * journal's bytes to the store; for InfluxDB the decoding and encoding alone.
+ * journal's bytes to the store; for InfluxDB the encoding alone, and with a real server beside it.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import type { Reading } from '../../src/domain/reading.ts';
+import { parseInfluxUrl } from '../../src/history/influx-connection.ts';
+import { InfluxSeriesStore } from '../../src/history/influx-series-store.ts';
 import { Interning } from '../../src/history/interning.ts';
 import { LineEncoder } from '../../src/history/line-protocol.ts';
 import { SqliteSeriesStore } from '../../src/history/sqlite-series-store.ts';
 import { BatchWriter, readBatch } from '../../src/journal/batch.ts';
+import { openDatabase } from '../../src/sqlite/database.ts';
 import { systemClock } from '../../src/std/clock.ts';
+import { startInflux } from '../services/influx.ts';
 
 const devices = Number(process.argv[2] ?? 1000);
 const total = Number(process.argv[3] ?? 500_000);
-const BATCH = 20_000;
+const BATCH = 10_000;
 const START = 1_772_323_200_000_000;
 
 const refs = Array.from({ length: devices }, (_, index) => ({ id: `device-${index}`, profile: null, labels: { site: 'berlin' } }));
@@ -73,4 +77,20 @@ for (let round = 0; round < 2; round++) {
   });
   await store.close();
   rmSync(folder, { recursive: true });
+}
+
+const influx = await startInflux({ isOwn: true });
+if (influx.available) {
+  await using server = influx.value;
+  const store = new InfluxSeriesStore({
+    url: parseInfluxUrl(server.databaseUrl('bench')),
+    tags: ['site'],
+    cursors: openDatabase(':memory:'),
+    clock: systemClock,
+  });
+  const signal = new AbortController().signal;
+  await measure('decode, InfluxDB', async (readings) => {
+    await store.write(readings, { cursor: null, signal, refused: () => undefined });
+  });
+  await store.close();
 }
