@@ -85,20 +85,15 @@ function unknownContacts(config: NotifyConfig, file: YamlFile): TocsinError[] {
 }
 
 /** Accepts what switches the feature off, refuses what would use it. */
-const notYet = (what: string) =>
-  z.unknown().transform((value, context): null => {
-    const isNeutral =
-      value === undefined || value === null || value === 'off' || value === false || (Array.isArray(value) && value.length === 0);
-    return isNeutral ? null : refuse(context, `${what} is not supported yet`, 'leave it out, or write off (for a list: [])');
-  });
+const notYet = z
+  .unknown()
+  .transform((value, context): null => {
+    const isNeutral = value === null || value === 'off' || value === false || (Array.isArray(value) && value.length === 0);
+    return isNeutral ? null : refuse(context, 'not supported yet', 'leave it out, or write off (for a list: [])');
+  })
+  .optional();
 
-const channelKinds: Record<string, string> = {
-  webhook: 'webhooks are',
-  ntfy: 'ntfy is',
-  slack: 'slack is',
-  telegram: 'telegram is',
-  sms: 'sms is',
-};
+const CHANNELS_TO_COME: readonly string[] = ['webhook', 'ntfy', 'slack', 'telegram', 'sms'];
 
 const channels = z.unknown().transform((value, context): Channel[] => {
   const list = Array.isArray(value) ? value : [value];
@@ -113,9 +108,8 @@ const channels = z.unknown().transform((value, context): Channel[] => {
     const fields: Record<string, unknown> = { ...entry };
     const other = Object.keys(fields).find((key) => key !== 'email');
     if (other !== undefined) {
-      const coming = channelKinds[other];
-      if (coming !== undefined) refuse(context, `${coming} not supported yet`, 'e-mail is the one channel so far', [...at, other]);
-      else refuse(context, `unknown key ${JSON.stringify(other)}`, 'known here: email', [...at, other]);
+      if (CHANNELS_TO_COME.includes(other)) refuse(context, 'not supported yet', 'e-mail is the one channel so far', [...at, other]);
+      else refuse(context, 'unknown key', 'known here: email', [...at, other]);
       continue;
     }
     const problem = addressProblem(fields.email);
@@ -155,12 +149,7 @@ const match = z.unknown().transform((value, context): RouteMatch => {
       labels.push([key.slice('labels.'.length), texts]);
     } else {
       const near = nearest(key, MATCH_KEYS);
-      refuse(
-        context,
-        `unknown key ${JSON.stringify(key)}`,
-        near === undefined ? `known here: ${MATCH_KEYS.join(', ')}` : `did you mean ${near}?`,
-        at,
-      );
+      refuse(context, 'unknown key', near === undefined ? `known here: ${MATCH_KEYS.join(', ')}` : `did you mean ${near}?`, at);
     }
   }
   return { levels, rules: globs.rule ?? null, devices: globs.device ?? null, labels: Object.fromEntries(labels) };
@@ -173,7 +162,7 @@ function flattened(value: object): [key: string, wanted: unknown, at: string[]][
   });
 }
 
-const grouping = Object.fromEntries(GROUPING_KEYS.map((key) => [key, notYet(key)]));
+const grouping = Object.fromEntries(GROUPING_KEYS.map((key) => [key, notYet]));
 const to = z.array(z.string());
 
 const form = strictObject({
@@ -192,9 +181,9 @@ const form = strictObject({
     .nullish()
     .transform((routes) => routes ?? []),
   default: strictObject({ to, ...grouping }),
-  schedules: notYet('schedules'),
-  inhibitions: notYet('inhibitions'),
-  escalations: notYet('escalations'),
-  storm: notYet('storm'),
-  limits: notYet('limits'),
+  schedules: notYet,
+  inhibitions: notYet,
+  escalations: notYet,
+  storm: notYet,
+  limits: notYet,
 });

@@ -1,0 +1,252 @@
+/** Outcomes of real SMTP conversations, one notifier at a time. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { simpleParser } from 'mailparser';
+import pino from 'pino';
+import { afterEach, describe, expect, it } from 'vitest';
+import { classify } from '../../src/notify/email.ts';
+import { createMailFileNotifier } from '../../src/notify/mail-file.ts';
+import type { Notifier, OutgoingMessage } from '../../src/notify/notifier.ts';
+import { createNotifiers } from '../../src/notify/notifiers.ts';
+import { smtpSettings } from '../../src/notify/smtp-settings.ts';
+import { systemClock } from '../../src/std/clock.ts';
+import { TocsinError } from '../../src/std/errors.ts';
+import { freePort, startSmtp } from './smtp.ts';
+
+const message: OutgoingMessage = {
+  id: '0123456789abcdef0123456789abcdef',
+  thread: 'fedcba9876543210fedcba9876543210',
+  channel: { kind: 'email', address: 'pharmacy@example.org' },
+  subject: '[CRITICAL] fridge-warm on fridge-01: 9.3 °C',
+  text: 'Value: 9.3 °C\n.\nFrom here on\n',
+  html: '<p>9.3 °C</p>',
+  at: Date.UTC(2026, 0, 2, 3, 4, 5) * 1000,
+  isUrgent: true,
+  labels: { Alert: 'a', Transition: 'a/1' },
+};
+const never = new AbortController().signal;
+const QUICK = { connectMs: 2000, greetingMs: 300, silenceMs: 400, messageMs: 5000 };
+
+const open: Notifier[] = [];
+afterEach(async () => {
+  for (const notifier of open.splice(0)) await notifier.close();
+});
+
+function notifierFor(smtp: string, timeouts = QUICK): Notifier {
+  const logger = pino({ level: 'silent' });
+  const notifier = createNotifiers({
+    smtp,
+    from: 'Tocsin <tocsin@example.org>',
+    mailDirectory: '',
+    clock: systemClock,
+    logger,
+    timeouts,
+  }).get('email');
+  if (notifier === undefined) throw new Error('no notifier');
+  open.push(notifier);
+  return notifier;
+}
+
+describe('e-mail over SMTP', () => {
+  it('delivers one message to one recipient, threaded, dated and marked as automatic, the same to the byte again', async () => {
+    await using server = await startSmtp();
+    const notifier = notifierFor(server.url);
+    for (let i = 0; i < 2; i++) expect((await notifier.send(message, never)).outcome).toBe('delivered');
+    const [first, second] = server.received;
+    expect(second?.raw).toBe(first?.raw);
+    expect(first?.to).toEqual(['pharmacy@example.org']);
+    const mail = first?.mail;
+    expect(mail?.messageId).toBe(`<${message.id}@tocsin>`);
+    expect(mail?.inReplyTo).toBe(`<${message.thread}@tocsin>`);
+    expect(mail?.references).toBe(`<${message.thread}@tocsin>`);
+    expect(mail?.subject).toBe(message.subject);
+    expect(mail?.date?.toISOString()).toBe('2026-01-02T03:04:05.000Z');
+    expect(mail?.text?.trim()).toBe(message.text.trim());
+    expect(mail?.html).toContain('9.3 °C');
+    expect(mail?.headers.get('auto-submitted')).toBe('auto-generated');
+    expect(first?.raw).toMatch(/^List-Id: Tocsin alerts <alerts\.tocsin\.localhost>\r$/im);
+    expect(first?.raw).toMatch(/^X-Tocsin-Transition: a\/1\r$/m);
+    expect(first?.raw).not.toMatch(/[^\r]\n/);
+  });
+
+  it('keeps its connection for the next message', async () => {
+    let connections = 0;
+    const onConnect = (_session: unknown, callback: (error?: Error | null) => void): void => {
+      connections += 1;
+      callback();
+    };
+    await using server = await startSmtp({ options: { onConnect } });
+    const notifier = notifierFor(server.url);
+    for (let i = 0; i < 5; i++) await notifier.send(message, never);
+    expect(connections).toBe(1);
+  });
+
+  it.each([
+    ['a recipient refused for now', { recipient: () => ({ code: 450, text: 'greylisted' }) }, { outcome: 'retryable' }, /450 greylisted/],
+    [
+      'a recipient refused for good',
+      { recipient: () => ({ code: 550, text: 'no such user' }) },
+      { outcome: 'permanent', isMendable: false },
+      /550 no such user/,
+    ],
+    ['a message refused for now', { data: () => ({ code: 451, text: 'later' }) }, { outcome: 'retryable' }, /451 later/],
+    ['a message refused for good', { data: () => ({ code: 554, text: 'spam' }) }, { outcome: 'permanent', isMendable: false }, /554 spam/],
+    ['no answer after DATA', { data: () => 'hang' as const }, { outcome: 'retryable' }, /[Tt]imeout/],
+    ['a connection cut in the middle of DATA', { data: () => 'drop' as const }, { outcome: 'retryable' }, /127\.0\.0\.1/],
+  ])('says what became of %s', async (_name, behaviour, expected, detail) => {
+    await using server = await startSmtp(behaviour);
+    const outcome = await notifierFor(server.url).send(message, never);
+    expect(outcome).toMatchObject(expected);
+    expect(outcome.detail).toMatch(detail);
+  });
+
+  it('says that nobody listens, and delivers once somebody does', async () => {
+    const port = await freePort();
+    const notifier = notifierFor(`smtp://127.0.0.1:${port}`);
+    expect(await notifier.send(message, never)).toMatchObject({ outcome: 'retryable', detail: expect.stringContaining('ECONNREFUSED') });
+    await using server = await startSmtp({ port });
+    expect((await notifier.send(message, never)).outcome).toBe('delivered');
+    expect(server.received).toHaveLength(1);
+  });
+
+  it('does not wait for a server that never greets, or that trickles its answers', async () => {
+    const sockets = new Set<{ destroy(): void }>();
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    const silent = await notifierFor(`smtp://127.0.0.1:${address.port}`).send(message, never);
+    expect(silent).toMatchObject({ outcome: 'retryable', detail: expect.stringMatching(/[Gg]reeting/) });
+
+    server.on('connection', (socket) => {
+      const trickle = setInterval(() => socket.write('250-x\r\n'), 50);
+      socket.on('close', () => clearInterval(trickle));
+      socket.write('220 hello\r\n');
+    });
+    const trickled = await notifierFor(`smtp://127.0.0.1:${address.port}`, { ...QUICK, silenceMs: 2000, messageMs: 700 }).send(
+      message,
+      never,
+    );
+    expect(trickled).toMatchObject({ outcome: 'retryable', detail: expect.stringContaining('took longer than') });
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  it('stops waiting when told to', async () => {
+    await using server = await startSmtp({ data: () => 'hang' });
+    const stopping = new AbortController();
+    const sending = notifierFor(server.url, { ...QUICK, silenceMs: 60_000, messageMs: 60_000 }).send(message, stopping.signal);
+    setTimeout(() => stopping.abort(), 200);
+    expect((await sending).outcome).toBe('retryable');
+  });
+
+  it('never shows the password: not when refused, not when the server repeats it', async () => {
+    const password = 'hunter2-geheim';
+    const encoded = Buffer.from(password).toString('base64');
+    await using server = await startSmtp({
+      options: {
+        allowInsecureAuth: true,
+        onAuth: (auth, _session, callback) =>
+          callback(Object.assign(new Error(`no ${auth.password} ${encoded} here`), { responseCode: 535 })),
+      },
+    });
+    const outcome = await notifierFor(`smtp://me:${password}@127.0.0.1:${server.port}`).send(message, never);
+    expect(outcome).toMatchObject({ outcome: 'permanent', isMendable: true });
+    expect(outcome.detail).toContain('check user and password');
+    expect(outcome.detail).not.toContain(password);
+    expect(outcome.detail).not.toContain(encoded);
+  });
+
+  it('refuses an untrusted certificate, saying what to do, and takes it when told so', async () => {
+    await using server = await startSmtp({ options: { secure: true, disabledCommands: [] } });
+    const url = server.url.replace('smtp:', 'smtps:');
+    const refused = await notifierFor(`${url}?tls.rejectUnauthorized=true`).send(message, never);
+    expect(refused).toMatchObject({ outcome: 'permanent', isMendable: true, detail: expect.stringContaining('certificate') });
+    expect((await notifierFor(`${url}?tls.rejectUnauthorized=false`).send(message, never)).outcome).toBe('delivered');
+    expect((await notifierFor(url).send(message, never)).outcome).toBe('delivered');
+  });
+
+  it('sends no password in the clear to a server elsewhere', () => {
+    expect(smtpSettings('smtp://me:x@mail.example.org')).toMatchObject({ requireTls: true, checkCertificate: true, port: 587 });
+    expect(smtpSettings('smtp://me:x@mail.example.org?requireTLS=false')).toMatchObject({ requireTls: false });
+    expect(smtpSettings('smtp://127.0.0.1:1025')).toMatchObject({ requireTls: false, checkCertificate: false, auth: null });
+    expect(smtpSettings('smtps://u%40x:p%2Fw@[::1]')).toMatchObject({ host: '::1', port: 465, auth: { user: 'u@x', password: 'p/w' } });
+  });
+
+  it.each([
+    'smtp://',
+    'http://me:secret@x.org',
+    'me:secret@x.org',
+    'smtp://me:secret%@x.org',
+    'smtp://me:secret@x.org?x=1',
+    'smtp://me:secret@x.org?requireTLS=1',
+  ])('refuses %s without repeating it', (url) => {
+    const error = (() => {
+      try {
+        smtpSettings(url);
+      } catch (thrown) {
+        return thrown;
+      }
+    })();
+    expect(error).toBeInstanceOf(TocsinError);
+    expect(error instanceof TocsinError ? error.render() : '').not.toContain('secret');
+  });
+
+  it.each(['Tocsin', 'a@b.org, c@d.org', 'Tocsin <a@b.org>\r\nBcc: x@y.org', ''])('refuses %j as a sender', (from) => {
+    const options = { smtp: null, mailDirectory: '', clock: systemClock, logger: pino({ level: 'silent' }) };
+    expect(() => createNotifiers({ ...options, from })).toThrow(TocsinError);
+  });
+});
+
+describe('errors of the mail library', () => {
+  it.each([
+    [{ code: 'ECONNECTION', message: 'gone' }, 'retryable'],
+    [{ code: 'ETIMEDOUT', message: 'Timeout' }, 'retryable'],
+    [{ code: 'EDNS', message: 'no such host' }, 'retryable'],
+    [{ code: 'EAUTH', responseCode: 454, message: 'later' }, 'retryable'],
+    [{ code: 'EAUTH', responseCode: 535, message: 'no' }, 'mendable'],
+    [{ code: 'EENVELOPE', responseCode: 530, command: 'MAIL FROM', message: 'log in first' }, 'mendable'],
+    [{ code: 'EENVELOPE', responseCode: 550, command: 'MAIL FROM', message: 'sender refused' }, 'mendable'],
+    [{ code: 'EENVELOPE', responseCode: 503, command: 'RCPT TO', message: 'bad sequence' }, 'retryable'],
+    [{ code: 'EENVELOPE', message: 'no recipients' }, 'permanent'],
+    [{ code: 'ESOCKET', originalCode: 'DEPTH_ZERO_SELF_SIGNED_CERT', message: 'self-signed certificate' }, 'mendable'],
+    [{ code: 'ETLS', message: 'STARTTLS not offered' }, 'mendable'],
+    ['text', 'retryable'],
+  ])('%j is %s', (error, expected) => {
+    const outcome = classify(error, 'mail:25');
+    expect(outcome.outcome === 'permanent' && outcome.isMendable ? 'mendable' : outcome.outcome).toBe(expected);
+  });
+});
+
+describe('e-mail into files', () => {
+  it('writes whole messages under their name, overwrites a repeat, clears what a crash left, and keeps a bounded number', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'tocsin-mail-'));
+    try {
+      writeFileSync(join(directory, 'x.eml.part'), 'half');
+      writeFileSync(join(directory, 'old.eml'), 'old');
+      utimesSync(join(directory, 'old.eml'), 1, 1);
+      const notifier = createMailFileNotifier({ directory, from: 'Tocsin <tocsin@localhost>', filesMax: 3 });
+      for (const id of ['a', 'b', 'a']) expect((await notifier.send({ ...message, id }, never)).outcome).toBe('delivered');
+      expect(readdirSync(directory).sort()).toEqual(['a.eml', 'b.eml', 'old.eml']);
+      const outcome = await notifier.send({ ...message, id: 'c' }, never);
+      expect(outcome.detail).toBe(`written to ${join(directory, 'c.eml')}`);
+      await notifier.send({ ...message, id: 'd' }, never);
+      expect(readdirSync(directory).sort()).toEqual(['a.eml', 'c.eml', 'd.eml']);
+      const mail = await simpleParser(readFileSync(join(directory, 'd.eml')));
+      expect(mail.messageId).toBe('<d@tocsin>');
+      expect(mail.subject).toBe(message.subject);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+
+  it('says so when it cannot write', async () => {
+    const notifier = createMailFileNotifier({ directory: '/dev/null/mail', from: 'Tocsin <tocsin@localhost>' });
+    expect(await notifier.send(message, never)).toMatchObject({ outcome: 'retryable', detail: expect.stringContaining('/dev/null/mail') });
+  });
+});
