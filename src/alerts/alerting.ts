@@ -160,6 +160,7 @@ class JournalAlerting implements Alerting {
       alerts: closing.map(asTracked),
       cursor: this.#cursor,
     });
+    for (const device of registered) device.isStored = true;
     this.#metrics.opened(open.map(({ alert }) => alert));
     this.#metrics.committed(closing);
     for (const { alert } of closing)
@@ -196,14 +197,28 @@ class JournalAlerting implements Alerting {
     const changes = this.#evaluating.takeChanges();
     if (changes === null) return true;
     const { transitions, alerts } = changes;
-    const instances = [...changes.instances].map((instance) => toInstanceRow(instance, this.#next - 1));
-    if (!(await this.#commit({ transitions, alerts, instances }, signal))) {
+    const position = this.#next - 1;
+    const changed = new Set(changes.instances);
+    // An alert must find its device after a crash, so a device that was never written is written with it, whole.
+    const devices = [...new Set([...changed].map((instance) => instance.device))].filter((device) => !device.isStored);
+    for (const device of devices) for (const instance of device.instances) if (instance.state !== IDLE) changed.add(instance);
+    const change = {
+      transitions,
+      alerts,
+      instances: [...changed].map((instance) => toInstanceRow(instance, position)),
+      devices: devices.map((device) => toDeviceRow(device, position)),
+    };
+    if (!(await this.#commit(change, signal))) {
       this.#isAhead = true;
       return false;
     }
-    for (const instance of changes.instances) {
-      instance.position = this.#next - 1;
+    for (const instance of changed) {
+      instance.position = position;
       instance.isStored = true;
+    }
+    for (const device of devices) {
+      device.position = position;
+      device.isStored = true;
     }
     this.#metrics.committed(transitions);
     for (const transition of transitions) this.#log(transition);
@@ -274,6 +289,7 @@ class JournalAlerting implements Alerting {
     for (const device of devices) {
       device.position = position;
       device.isDirty = false;
+      device.isStored = true;
     }
     for (const instance of active) instance.isStored = true;
     for (const instance of idle) instance.isStored = false;

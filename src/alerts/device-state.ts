@@ -60,6 +60,8 @@ export class DeviceState implements DeviceRef {
   position = -1;
   /** Changed since it was last written. */
   isDirty = false;
+  /** There is a row of it in the store. */
+  isStored = false;
   surelyFreshUs = MAX_GAP_FLOOR_US;
   readonly intervals: number[] = [];
   #fixedGapUs: number | null = null;

@@ -161,6 +161,7 @@ function fromRow(row: DeviceRow, listed: FleetDevice | undefined): DeviceState {
   device.lastAt = row.lastAt ?? Number.NEGATIVE_INFINITY;
   device.readings = row.readings;
   device.position = row.position;
+  device.isStored = true;
   device.intervals.push(...row.intervals);
   for (const { name, ...stored } of row.values) Object.assign(device.cell(name), stored);
   return device;

@@ -172,7 +172,9 @@ export class Evaluating {
     const next = evaluate(program, state.noData ? heard(program, state, instance, reading.receivedAt) : state, frame);
     if (frame.errors > 0) this.#reportErrors(instance);
     if (next !== state) {
-      this.#become(instance, next, { at: frame.now, receivedAt: reading.receivedAt, timer: null, origin: `p${position}` });
+      // Silence is measured in time of receipt, so that is when it ends, whatever the age of what arrives.
+      const at = state.noData && !next.noData ? reading.receivedAt : frame.now;
+      this.#become(instance, next, { at, receivedAt: reading.receivedAt, timer: null, origin: `p${position}` });
       this.#arm(instance);
     } else if (program.noData !== null && instance.heapIndex < 0) this.#arm(instance);
   }
@@ -180,7 +182,7 @@ export class Evaluating {
   #heard(instance: Instance, reading: Reading, position: number): void {
     const state = heard(instance.program, instance.state, instance, reading.receivedAt);
     if (state === instance.state) return;
-    this.#become(instance, state, { at: reading.at, receivedAt: reading.receivedAt, timer: null, origin: `p${position}` });
+    this.#become(instance, state, { at: reading.receivedAt, receivedAt: reading.receivedAt, timer: null, origin: `p${position}` });
     this.#arm(instance);
   }
 

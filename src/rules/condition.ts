@@ -171,13 +171,13 @@ class NameCheck {
     if (root === 'limits') {
       const known = this.#scope.limitNames;
       if (path.length === 2 && second !== undefined && known !== null && !known.includes(second)) {
-        throw this.#problem(node, `unknown limit ${second}`, hintFor(second, known));
+        throw this.#problem(secondSegment(node), `unknown limit ${second}`, hintFor(second, known));
       }
       return;
     }
     if (root === 'device') {
       if (second !== undefined && !DEVICE_FIELDS.some((field) => field === second)) {
-        throw this.#problem(node, `device has no ${second}`, hintFor(second, DEVICE_FIELDS));
+        throw this.#problem(secondSegment(node), `device has no ${second}`, hintFor(second, DEVICE_FIELDS));
       }
       return;
     }
@@ -207,6 +207,12 @@ class NameCheck {
   #problem(node: CelNode, message: string, hint: string): TocsinError {
     return problemAt(this.#expression, node.op === '.' ? node.pos : node.start, message, hint);
   }
+}
+
+/** Of `a.b.c` the node of `a.b`, which points at the b. */
+function secondSegment(node: CelNode): CelNode {
+  const left = childrenOf(node)[0];
+  return left === undefined || left.op === 'id' ? node : secondSegment(left);
 }
 
 /** A division by zero yields infinity in CEL; here it is unknown. */
