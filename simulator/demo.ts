@@ -85,10 +85,16 @@ async function show(options: { instance: Instance; data: string; clock: Clock; o
 }
 
 function describe(happening: Happening, http: string): string {
-  if (happening.kind === 'mail') return `E-MAIL     to ${happening.to}: ${happening.subject}\n           ${relative('.', happening.path)}`;
+  if (happening.kind === 'mail') return `E-MAIL     to ${happening.to}: ${happening.subject}\n           ${shortPath(happening.path)}`;
   const { alert } = happening;
   if (happening.kind === 'fired') return `ALERT      ${alert.level}: ${alert.summary}\n           ${http}/api/v1/alerts/${alert.id}`;
   return `RECOVERED  ${alert.device}`;
+}
+
+/** From here, unless it lies elsewhere. */
+function shortPath(path: string): string {
+  const fromHere = relative('.', path);
+  return fromHere.startsWith('..') ? path : fromHere;
 }
 
 /** Lines with the time since the start. */

@@ -15,6 +15,8 @@ export type Happening =
   | { readonly kind: 'mail'; readonly path: string; readonly subject: string; readonly to: string };
 
 const POLL_MS = 250;
+/** After a failure. */
+const RETRY_MS = 2000;
 const ANSWER_WITHIN_MS = 5000;
 /** A demonstration has few: past this, older ones are forgotten. */
 const SEEN_MAX = 10_000;
@@ -42,6 +44,7 @@ export async function watch(
       if (signal.aborted) return;
       if (messageOf(error) !== trouble) options.onTrouble(`cannot look at ${options.http}: ${messageOf(error)}`);
       trouble = messageOf(error);
+      await options.clock.sleep(RETRY_MS, signal);
     }
     await options.clock.sleep(POLL_MS, signal);
   }

@@ -61,7 +61,8 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
 /** Fastify's error handler. */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, logger: Logger): FastifyReply {
   const problem = problemOf(error);
-  if (problem.status === 500) logger.error({ err: error, method: request.method, route: request.routeOptions.url }, 'an HTTP request failed');
+  if (problem.status === 500)
+    logger.error({ err: error, method: request.method, route: request.routeOptions.url }, 'an HTTP request failed');
   return sendProblem(reply, problem);
 }
 
