@@ -9,12 +9,18 @@ import type { History } from './options.ts';
 export interface Subject extends AsyncDisposable {
   readonly pid: number;
   readonly mqttPort: number;
-  /** p99 of the event-loop delay of the thread that serves MQTT, since the last call; ms. */
-  delayP99Ms(): Promise<number>;
-  /** How many readings each consumer is behind; empty for a broker without consumers. */
-  lag(): Promise<Readonly<Record<string, number>>>;
+  look(): Promise<Look>;
 }
 
+/** What a subject says of itself. */
+export interface Look {
+  /** p99 of the event-loop delay of the thread that serves MQTT since the look before; ms. */
+  readonly delayP99Ms: number;
+  /** How many readings each consumer is behind; empty for a broker without consumers. */
+  readonly lag: Readonly<Record<string, number>>;
+}
+
+const WITHOUT_HISTORY = fileURLToPath(new URL('./without-history.ts', import.meta.url));
 const BARE = fileURLToPath(new URL('./bare-broker.ts', import.meta.url));
 const ANSWER_WAIT_MS = 5000;
 
@@ -29,12 +35,11 @@ export async function startBare(): Promise<Subject> {
   return {
     pid: child.pid ?? 0,
     mqttPort,
-    async delayP99Ms() {
+    async look() {
       const answered = answer('delayP99Ms');
       child.send('delay');
-      return answered;
+      return { delayP99Ms: await answered, lag: {} };
     },
-    lag: async () => ({}),
     async [Symbol.asyncDispose]() {
       if (child.exitCode !== null) return;
       child.kill('SIGKILL');
@@ -59,17 +64,19 @@ export async function startTocsin(options: TocsinOptions): Promise<Subject> {
     profiles: [PROFILE],
     rules: [...benchRules(options.rules), ...(options.moreRules ?? [])],
   });
-  const server = await startServer({ folder: folder.path, environment: { LOG_LEVEL: 'warn' } });
+  const server = await startServer({
+    folder: folder.path,
+    environment: { LOG_LEVEL: 'warn' },
+    ...(options.history === 'none' ? { program: WITHOUT_HISTORY } : {}),
+  });
   return {
     pid: server.pid,
     mqttPort: server.mqttPort,
-    async delayP99Ms() {
-      const samples = (await server.metrics()).all('nodejs_eventloop_lag_p99_seconds');
-      return Math.max(...samples.map((sample) => sample.value)) * 1000;
-    },
-    async lag() {
-      const samples = (await server.metrics()).all('tocsin_consumer_lag_readings');
-      return Object.fromEntries(samples.map(({ labels, value }) => [labels.consumer ?? '', value]));
+    async look() {
+      const metrics = await server.metrics();
+      const delays = metrics.all('nodejs_eventloop_lag_p99_seconds').map(({ value }) => value);
+      const lags = metrics.all('tocsin_consumer_lag_readings').map(({ labels, value }) => [labels.consumer ?? '', value]);
+      return { delayP99Ms: Math.max(...delays) * 1000, lag: Object.fromEntries(lags) };
     },
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();
@@ -82,7 +89,7 @@ export async function startTocsin(options: TocsinOptions): Promise<Subject> {
 export async function secondsUntilCaughtUp(subject: Subject, waitMs: number): Promise<number> {
   const start = systemClock.monotonicMs();
   while (systemClock.monotonicMs() - start < waitMs) {
-    if (Object.values(await subject.lag()).every((readings) => readings === 0)) return (systemClock.monotonicMs() - start) / 1000;
+    if (Object.values((await subject.look()).lag).every((readings) => readings === 0)) return (systemClock.monotonicMs() - start) / 1000;
     await systemClock.sleep(50);
   }
   return Number.POSITIVE_INFINITY;
@@ -100,9 +107,7 @@ const PROFILE = {
 };
 
 function settingsOf({ history, influxUrl, smtpUrl }: TocsinOptions): Record<string, unknown> {
-  const roles = ['ingest', 'alerting', 'notifying', 'web'];
   return {
-    roles: history === 'none' ? roles : [...roles, 'history'],
     ...(history === 'influx' ? { history: { influx: influxUrl } } : {}),
     ...(smtpUrl === undefined ? {} : { email: { smtp: smtpUrl, from: 'Tocsin <tocsin@localhost>' } }),
   };

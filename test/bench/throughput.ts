@@ -39,15 +39,15 @@ export async function runOnce(subject: Subject, load: Load): Promise<Sample> {
   const { subscribers, ...publisher } = load;
   const measured = Promise.withResolvers<Measured>();
   let cpuBefore = 0;
-  let delayReset: Promise<unknown> = Promise.resolve();
+  let lookedBefore: Promise<unknown> = Promise.resolve();
   const ended = forkPublisher({ ...publisher, port: subject.mqttPort, subscribe: FILTERS[subscribers] }, (event) => {
     if (event.event === 'measuring') {
       cpuBefore = cpuSecondsOf(subject.pid);
       // Starts the count of the delay anew; the answer is not of this run.
-      delayReset = subject.delayP99Ms();
+      lookedBefore = subject.look();
     } else if (event.event === 'measured') {
       const cpuSeconds = cpuSecondsOf(subject.pid) - cpuBefore;
-      measured.resolve(lookAtServer({ subject, result: event.result, cpuSeconds, delayReset }));
+      measured.resolve(lookAtServer({ subject, result: event.result, cpuSeconds, lookedBefore }));
     }
   });
   // The publisher fails before it has measured, or measures before it ends.
@@ -68,12 +68,12 @@ async function lookAtServer(parts: {
   subject: Subject;
   result: PublisherResult;
   cpuSeconds: number;
-  delayReset: Promise<unknown>;
+  lookedBefore: Promise<unknown>;
 }): Promise<Measured> {
-  const { subject, result, cpuSeconds, delayReset } = parts;
-  const lag = await subject.lag();
-  await delayReset;
-  const delayP99Ms = await subject.delayP99Ms();
+  const { subject, result, cpuSeconds, lookedBefore } = parts;
+  // In order: the answer to the first look must not be taken for that to the second.
+  await lookedBefore;
+  const { delayP99Ms, lag } = await subject.look();
   return { result, cpuSeconds, delayP99Ms, lag, caughtUpSeconds: await secondsUntilCaughtUp(subject, CATCH_UP_WAIT_MS) };
 }
 

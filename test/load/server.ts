@@ -33,6 +33,8 @@ export interface StartOptions {
   readonly set?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly readyWaitMs?: number;
+  /** Another program that takes the arguments of `tocsin` and prints its ready line. */
+  readonly program?: string;
 }
 
 export interface Server extends AsyncDisposable {
@@ -114,7 +116,7 @@ export async function startServer(options: StartOptions): Promise<Server> {
   const file = join(options.folder, 'config', 'tocsin.yaml');
   const settings = (options.set ?? []).flatMap((setting) => ['--set', setting]);
   const child = watchChild(
-    spawn(process.execPath, [MAIN, 'run', '--config', file, ...settings], {
+    spawn(process.execPath, [options.program ?? MAIN, 'run', '--config', file, ...settings], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NO_COLOR: '1', ...options.environment },
     }),
