@@ -19,6 +19,12 @@ import { type DeliveryTiming, type Settlement, settle } from './settle.ts';
 import { isPassing } from './storage-fault.ts';
 
 const SENDING_MAX = 6;
+/**
+ * A new connection costs far more than a message (some servers hold back their greeting): a few messages wait for one that
+ * is open, unless what goes over it takes longer than `PROMPT_MS`.
+ */
+const MESSAGES_PER_SLOT = 4;
+const PROMPT_MS = 100;
 const STOP_WITHIN_MS = 4000;
 const COMMIT_RETRY_MS = 1000;
 /** Woken at least this often, so that a clock that was set cannot hold a message back for long. */
@@ -44,11 +50,17 @@ interface Result {
   readonly outcome: DeliveryOutcome;
 }
 
+interface Sending {
+  /** Of its contact and alert. */
+  readonly key: string;
+  readonly begunMs: number;
+}
+
 export class Delivery {
   readonly #options: DeliveryOptions;
   readonly #contacts: ReadonlyMap<string, Contact>;
-  /** By message id; the key of its contact and alert. */
-  readonly #sending = new Map<string, string>();
+  /** By message id. */
+  readonly #sending = new Map<string, Sending>();
   #results: Result[] = [];
   #isCommitDue = false;
   #isStopping = false;
@@ -91,16 +103,24 @@ export class Delivery {
   #pick(): void {
     const { outbox, clock } = this.#options;
     const now = clock.now();
-    const free = SENDING_MAX - this.#sending.size;
+    const nowMs = clock.monotonicMs();
+    const isPrompt = ({ begunMs }: Sending): boolean => nowMs - begunMs < PROMPT_MS;
+    const promptCount = [...this.#sending.values()].filter(isPrompt).length;
+    const dueCount = outbox.dueCount(now, SENDING_MAX * (MESSAGES_PER_SLOT + 1)) - this.#sending.size;
+    const free = Math.min(SENDING_MAX - this.#sending.size, Math.ceil(dueCount / MESSAGES_PER_SLOT) - promptCount);
     if (free > 0) {
+      const end = this.#sending.size + free;
       // Beside what is being sent at most one message per contact and alert waits: so many may have to be passed over.
       for (const message of outbox.due(now, free + 2 * this.#sending.size)) {
-        if (this.#sending.size >= SENDING_MAX) break;
+        if (this.#sending.size >= end) break;
         const key = keyOf(message);
-        if (this.#sending.has(message.id) || [...this.#sending.values()].includes(key)) continue;
-        this.#sending.set(message.id, key);
+        if (this.#sending.has(message.id) || [...this.#sending.values()].some((other) => other.key === key)) continue;
+        this.#sending.set(message.id, { key, begunMs: nowMs });
         void this.#send(message);
       }
+    } else if (dueCount > 0 && promptCount > 0) {
+      this.#wakeIn(PROMPT_MS);
+      return;
     }
     const next = outbox.nextDue(now);
     if (next !== null) this.#wakeIn((next - now) / 1000);

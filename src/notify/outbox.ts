@@ -118,6 +118,12 @@ export class Outbox {
     return [...urgent, ...others].map(messageOfRow);
   }
 
+  /** How many are due, counted up to `limit`. */
+  dueCount(now: number, limit: number): number {
+    const sql = `SELECT count(*) AS n FROM (SELECT 1 FROM notify_message WHERE state = 'waiting' AND urgent IN (0, 1) AND next_at <= ? LIMIT ?)`;
+    return Number(this.#get(sql, now, limit)?.n ?? 0);
+  }
+
   /** When the next message after `now` is due, or null. */
   nextDue(now: number): number | null {
     const sql = `SELECT min(next_at) AS at FROM notify_message WHERE state = 'waiting' AND urgent = ? AND next_at > ?`;
