@@ -1,7 +1,10 @@
 /** A real SMTP server that keeps what it is sent, and can be told to refuse, to hang or to answer with errors. */
-import { createServer, type Server as NetServer, type Socket } from 'node:net';
-import { SMTPServer } from 'smtp-server';
+import type { Server as NetServer } from 'node:net';
+import { SMTPServer, type SMTPServerSession } from 'smtp-server';
 import { systemClock } from '../../src/std/clock.ts';
+
+/** Connections that are still open then are cut. */
+const CLOSE_WAIT_MS = 100;
 
 export interface ReceivedMail {
   readonly subject: string;
@@ -14,81 +17,98 @@ export interface ReceivedMail {
 
 /**
  * - `healthy`: takes every mail
- * - `temporary`: 451 after DATA; `permanent`: 550 to the recipient
+ * - `temporary`: 451 after DATA
  * - `hanging`: takes DATA and never answers
+ * - `refused`: nothing listens on the port
  */
-export type SinkMode = 'healthy' | 'temporary' | 'permanent' | 'hanging';
+export type SinkMode = 'healthy' | 'temporary' | 'hanging' | 'refused';
 
 export interface SmtpSink extends AsyncDisposable {
   readonly url: string;
-  readonly port: number;
   readonly mails: readonly ReceivedMail[];
-  mode: SinkMode;
-  /** How many DATA commands were answered with an error, or not at all. */
-  readonly refused: number;
+  /** Mails and recipients that were answered with an error, or not at all. */
+  readonly refusals: number;
+  /** A recipient that is answered with 550. */
+  unknownRecipient: string | null;
   onMail: (mail: ReceivedMail) => void;
+  turn(mode: SinkMode): Promise<void>;
 }
 
-export async function startSmtpSink(port = 0): Promise<SmtpSink> {
-  const mails: ReceivedMail[] = [];
-  const sink = { mode: 'healthy' as SinkMode, refused: 0, onMail: (_mail: ReceivedMail): void => undefined };
-  const server = new SMTPServer({
-    disabledCommands: ['AUTH', 'STARTTLS'],
-    disableReverseLookup: true,
-    onRcptTo(_address, _session, callback) {
-      if (sink.mode !== 'permanent') return callback();
-      sink.refused += 1;
-      callback(Object.assign(new Error('no such mailbox here'), { responseCode: 550 }));
-    },
-    onData(stream, session, callback) {
-      const chunks: Buffer[] = [];
-      stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-      stream.on('end', () => {
-        if (sink.mode === 'hanging' || sink.mode === 'temporary') sink.refused += 1;
-        if (sink.mode === 'hanging') return;
-        if (sink.mode === 'temporary') return callback(Object.assign(new Error('try again later'), { responseCode: 451 }));
-        const mail = readMail(
-          Buffer.concat(chunks).toString('utf8'),
-          session.envelope.rcptTo.map(({ address }) => address),
-        );
-        mails.push(mail);
-        sink.onMail(mail);
-        callback();
-      });
-    },
-  });
-  // A client that is killed cuts its connection: that is what these tests are about, and no fault of the sink.
-  server.on('error', (error: Error & { code?: string }) => {
-    if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') throw error;
-  });
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  const bound = portOf(server.server);
-  return Object.assign(sink, {
-    url: `smtp://127.0.0.1:${bound}`,
-    port: bound,
-    mails,
-    async [Symbol.asyncDispose]() {
-      await new Promise<void>((resolve) => server.close(() => resolve()));
-    },
-  });
+export async function startSmtpSink(): Promise<SmtpSink> {
+  const sink = new Sink();
+  await sink.turn('healthy');
+  return sink;
 }
 
-/** A port on which connections are taken and nothing is ever said. */
-export async function startMuteServer(port = 0): Promise<{ port: number } & AsyncDisposable> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => socket.destroy());
-    socket.on('close', () => sockets.delete(socket));
-  });
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  return {
-    port: portOf(server),
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+class Sink implements SmtpSink {
+  readonly mails: ReceivedMail[] = [];
+  unknownRecipient: string | null = null;
+  onMail: (mail: ReceivedMail) => void = () => undefined;
+  refusals = 0;
+  #mode: SinkMode = 'refused';
+  #server: SMTPServer | null = null;
+  /** Kept from the first start on. */
+  #port = 0;
+
+  get url(): string {
+    return `smtp://127.0.0.1:${this.#port}`;
+  }
+
+  async turn(mode: SinkMode): Promise<void> {
+    this.#mode = mode;
+    if (mode === 'refused') await this.#close();
+    else if (this.#server === null) await this.#listen();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#close();
+  }
+
+  async #listen(): Promise<void> {
+    const server = new SMTPServer({
+      disabledCommands: ['AUTH', 'STARTTLS'],
+      disableReverseLookup: true,
+      closeTimeout: CLOSE_WAIT_MS,
+      onRcptTo: ({ address }, _session, callback) => {
+        if (address !== this.unknownRecipient) return callback();
+        this.refusals += 1;
+        callback(Object.assign(new Error('no such mailbox here'), { responseCode: 550 }));
+      },
+      onData: (stream, session, callback) => {
+        const chunks: Buffer[] = [];
+        stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+        stream.on('end', () => this.#receive(Buffer.concat(chunks).toString('utf8'), session, callback));
+      },
+    });
+    // A client that is killed cuts its connection: that is what these tests are about, and no fault of the sink.
+    server.on('error', (error: Error & { code?: string }) => {
+      if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') throw error;
+    });
+    await new Promise<void>((resolve) => server.listen(this.#port, '127.0.0.1', resolve));
+    this.#server = server;
+    this.#port = portOf(server.server);
+  }
+
+  #receive(source: string, session: SMTPServerSession, callback: (error?: Error) => void): void {
+    if (this.#mode === 'healthy') {
+      const mail = readMail(
+        source,
+        session.envelope.rcptTo.map(({ address }) => address),
+      );
+      this.mails.push(mail);
+      this.onMail(mail);
+      callback();
+      return;
+    }
+    this.refusals += 1;
+    if (this.#mode === 'temporary') callback(Object.assign(new Error('try again later'), { responseCode: 451 }));
+  }
+
+  async #close(): Promise<void> {
+    const server = this.#server;
+    this.#server = null;
+    if (server !== null) await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
 }
 
 function portOf(server: Pick<NetServer, 'address'>): number {
