@@ -12,7 +12,7 @@ import { type NotifyConfig, parseNotify } from '../../src/notify/config.ts';
 import type { EmailTimeouts } from '../../src/notify/email.ts';
 import { createNotifiers, createNotifying, type Notifying, type NotifyingOptions } from '../../src/notify/notifying.ts';
 import { DELIVERY_TIMING } from '../../src/notify/settle.ts';
-import { openDatabase } from '../../src/sqlite/database.ts';
+import { type Database, openDatabase } from '../../src/sqlite/database.ts';
 import { systemClock } from '../../src/std/clock.ts';
 
 const START = Date.UTC(2026, 0, 2, 3, 4, 5) * 1000;
@@ -119,6 +119,7 @@ export interface Bench extends AsyncDisposable {
   readonly folder: string;
   readonly lines: Record<string, unknown>[];
   readonly registry: Registry;
+  readonly database: Database;
   stop(): Promise<void>;
 }
 
@@ -175,6 +176,7 @@ export function startNotifying(
     folder,
     lines,
     registry,
+    database,
     stop,
     async [Symbol.asyncDispose]() {
       await stop();

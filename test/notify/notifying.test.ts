@@ -366,6 +366,28 @@ describe('bounds', () => {
   }, 90_000);
 });
 
+describe('a state file that cannot be written', () => {
+  it('is waited for: nothing is lost, nothing is sent twice, and the service runs on', async () => {
+    await using server = await startSmtp();
+    await using bench = startNotifying({ smtp: server.url });
+    const pages = Number(bench.database.prepare('PRAGMA page_count').get()?.page_count);
+    bench.database.exec(`PRAGMA max_page_count = ${pages}`);
+    for (let i = 0; i < 50; i++) bench.log.add('firing', { id: `a${i}` });
+    bench.notifying.wake();
+    await eventually(
+      () => bench.lines,
+      (seen) => seen.some(({ msg }) => msg === 'the state of notifications cannot be written; trying again'),
+    );
+    expect(server.received).toEqual([]);
+    bench.database.exec('PRAGMA max_page_count = 100000');
+    await eventually(
+      () => states(bench),
+      (seen) => seen.length === 50 && seen.every((state) => state === 'firing delivered'),
+    );
+    expect(server.received).toHaveLength(50);
+  });
+});
+
 describe('stopping and starting again', () => {
   it('goes on where it stopped: what waits is sent, what was sent is not sent again', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tocsin-notify-'));
