@@ -29,7 +29,7 @@ export interface Stage extends AsyncDisposable {
   settle(server: Server, options?: { readonly waitMs?: number }): Promise<Settled>;
 }
 
-const DEFAULT_FLEET: FleetOptions = { devicesOfAKind: 12, connectionsOfAKind: 2, readingsPerSecond: 3000, toggleEvery: 150 };
+const DEFAULT_FLEET: FleetOptions = { devicesOfAKind: 12, connectionsOfAKind: 2, readingsPerSecond: 3000, toggleEvery: 60 };
 const SETTLE_WAIT_MS = 60_000;
 
 export async function setUpStage(options: StageOptions = {}): Promise<Stage> {

@@ -45,7 +45,7 @@ interface InFlight<T> {
 }
 
 const RECONNECT_MS = 50;
-const CONNECT_WAIT_MS = 3000;
+const CONNECT_WAIT_MS = 5000;
 const PACKET_ID_MAX = 65_535;
 
 export class PersistentPublisher<T> implements Disposable {
