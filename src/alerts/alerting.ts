@@ -34,6 +34,8 @@ import { createSqliteStateStore } from './sqlite-state-store.ts';
 import type { AlertQuery, InstanceRow, Page, StateChange, StateStore } from './state-store.ts';
 import type { TransitionSource } from './transitions.ts';
 
+/** Under load the thread is woken this often, not for each append; an alert is that much later at the most. */
+const LINGER_MS = 3;
 const CONSUMER_ID = 'alerting';
 const SNAPSHOT_EVERY_MS = 30_000;
 const START_GRACE_MS = 120_000;
@@ -55,6 +57,8 @@ export interface AlertingOptions {
   readonly logger: Logger;
   readonly registry: Registry;
   readonly snapshotEveryMs?: number;
+  /** How many devices a snapshot writes at a time. */
+  readonly snapshotChunkDevices?: number;
   /** How long after the start no silence ripens; 0 is none. */
   readonly startGraceMs?: number;
   /** New transitions are durable. */
@@ -123,7 +127,7 @@ class JournalAlerting implements Alerting {
       apply: (slice: Slice, cursor: Position) => this.#apply(slice, cursor, signal),
       waitMs: () => this.#waitMs(),
     };
-    await follow({ id: CONSUMER_ID, journal, partition, from: this.#cursor, handler, signal });
+    await follow({ id: CONSUMER_ID, journal, partition, from: this.#cursor, handler, signal, lingerMs: LINGER_MS });
     await this.#finish(signal);
   }
 
@@ -258,7 +262,8 @@ class JournalAlerting implements Alerting {
   }
 
   async #writeChunk(snapshot: Snapshot, signal: AbortSignal): Promise<void> {
-    const devices = snapshot.devices.slice(snapshot.written, snapshot.written + SNAPSHOT_CHUNK_DEVICES);
+    const chunk = this.#options.snapshotChunkDevices ?? SNAPSHOT_CHUNK_DEVICES;
+    const devices = snapshot.devices.slice(snapshot.written, snapshot.written + chunk);
     const isLast = snapshot.written + devices.length >= snapshot.devices.length;
     const position = this.#next - 1;
     const instances: InstanceRow[] = [];

@@ -6,8 +6,8 @@
 import type { Profile } from '../domain/device.ts';
 import { type DeviceRef, MICROSECONDS_PER_MILLISECOND, MICROSECONDS_PER_SECOND, type Shape } from '../domain/reading.ts';
 import type { CompiledRule, Program } from '../rules/compile.ts';
-import { type Hearing, IDLE, type InstanceState } from '../rules/evaluate.ts';
-import { type Cell, DeviceFacts } from '../rules/frame.ts';
+import { type Hearing, IDLE, type InstanceState, quietRange } from '../rules/evaluate.ts';
+import { type Cell, createFrame, DeviceFacts } from '../rules/frame.ts';
 import type { TrackedAlert } from './lifecycle.ts';
 import type { Timed } from './timers.ts';
 
@@ -25,6 +25,8 @@ export interface Instance extends Timed, Hearing {
   readonly rule: CompiledRule;
   readonly program: Program;
   readonly device: DeviceState;
+  /** Its place in the device's list. */
+  number: number;
   state: InstanceState;
   open: TrackedAlert | null;
   /** The last position whose reading the state reflects, where that is ahead of the device's. */
@@ -34,11 +36,20 @@ export interface Instance extends Timed, Hearing {
   graceUntil: number;
 }
 
-/** What to do with a reading of one shape. */
+/**
+ * What to do with a reading of one shape. The arrays beside `instances` are what the common case reads: an idle instance
+ * whose value lies in its quiet range needs no look at the instance itself, and so no further memory.
+ */
 export interface Plan {
   readonly cells: readonly Cell[];
   /** Those that name one of its metrics. */
   readonly instances: readonly Instance[];
+  /** Of each instance, its number in the device. */
+  readonly numbers: Uint16Array;
+  /** Of each instance, where its metric stands in the reading. */
+  readonly valueIndexes: Uint16Array;
+  /** Of each instance, the open range of values that change nothing: above, below. */
+  readonly quiet: Float64Array;
 }
 
 export class DeviceState implements DeviceRef {
@@ -56,6 +67,8 @@ export class DeviceState implements DeviceRef {
   readings = 0;
   readonly cells = new Map<string, Cell>();
   instances: Instance[] = [];
+  /** By instance number: 1 when it must be evaluated whatever the value, as it is not idle or was not yet looked at. */
+  attention = new Uint8Array(0);
   /** The last position that this state reflects. */
   position = -1;
   /** Changed since it was last written. */
@@ -93,14 +106,15 @@ export class DeviceState implements DeviceRef {
     return this.#gapUs;
   };
 
-  /** Notes the event time of a reading that is not late. */
-  reported(at: number): void {
+  /** Notes the event time of a reading that is not late; true when `maxGap` may have changed by it. */
+  reported(at: number): boolean {
     const interval = at - this.lastAt;
-    if (interval <= 0) return;
+    if (interval <= 0) return false;
     this.lastAt = at;
-    if (this.#fixedGapUs !== null || interval < INTERVAL_MIN_US || interval === Number.POSITIVE_INFINITY) return;
+    if (this.#fixedGapUs !== null || interval < INTERVAL_MIN_US || interval === Number.POSITIVE_INFINITY) return false;
     if (this.intervals.push(interval) > INTERVALS_KEPT) this.intervals.shift();
     this.#gapUs = null;
+    return true;
   }
 
   cell(name: string): Cell {
@@ -118,8 +132,7 @@ export class DeviceState implements DeviceRef {
     let plan = this.#plans.get(shape);
     if (plan === undefined) {
       if (this.#plans.size >= PLANS_MAX) this.#plans.clear();
-      const cells = shape.map((name) => this.cell(name));
-      plan = { cells, instances: this.instances.filter((instance) => names(instance.program, shape)) };
+      plan = this.#plan(shape);
       this.#plans.set(shape, plan);
     }
     this.#lastShape = shape;
@@ -137,9 +150,27 @@ export class DeviceState implements DeviceRef {
       if (known !== undefined && (known.program === program || known.open !== null)) bound.push(known);
       else if (program !== null) bound.push(this.#instance(rule, program, graceUntil));
     }
+    for (const [number, instance] of bound.entries()) instance.number = number;
     this.instances = bound;
+    this.attention = new Uint8Array(bound.length).fill(1);
     this.#plans.clear();
     this.#lastShape = undefined;
+  }
+
+  #plan(shape: Shape): Plan {
+    const instances = this.instances.filter((instance) => names(instance.program, shape));
+    const quiet = new Float64Array(instances.length * 2);
+    const valueIndexes = new Uint16Array(instances.length);
+    const frame = createFrame();
+    frame.limits = this.limits;
+    for (const [index, { program }] of instances.entries()) {
+      const range = quietRange(program, frame);
+      quiet[2 * index] = range.above;
+      quiet[2 * index + 1] = range.below;
+      valueIndexes[index] = Math.max(0, shape.indexOf(program.metrics[0] ?? ''));
+    }
+    const numbers = Uint16Array.from(instances, (instance) => instance.number);
+    return { cells: shape.map((name) => this.cell(name)), instances, numbers, valueIndexes, quiet };
   }
 
   #instance(rule: CompiledRule, program: Program, graceUntil: number): Instance {
@@ -148,6 +179,7 @@ export class DeviceState implements DeviceRef {
       rule,
       program,
       device,
+      number: 0,
       cells: program.metrics.map((name) => this.cell(name)),
       state: IDLE,
       open: null,

@@ -12,7 +12,7 @@
  */
 import type { Value } from '../domain/reading.ts';
 import { FLAG_DEVICE_TIME, type Reading } from '../domain/reading.ts';
-import { evaluate, heard, type InstanceState, newestCell, nextTimer, ripen, type Timer, verdictOf } from '../rules/evaluate.ts';
+import { evaluate, heard, IDLE, type InstanceState, newestCell, nextTimer, ripen, type Timer, verdictOf } from '../rules/evaluate.ts';
 import { type Cell, createFrame } from '../rules/frame.ts';
 import { formatValue } from '../rules/summary.ts';
 import { DeviceState, type Instance } from './device-state.ts';
@@ -49,7 +49,7 @@ export class Evaluating {
   readonly #onRuleError: (rule: string, count: number, message: string) => void;
   readonly #timers = new Timers<Instance>();
   readonly #frame = createFrame();
-  /** Instances whose timer came up while a replay had not reached what they reflect. */
+  /** Instances whose timers cannot be told before the replay has reached what they reflect. */
   #waiting: Instance[] = [];
   #transitions: NewTransition[] = [];
   #alerts = new Map<string, TrackedAlert>();
@@ -69,13 +69,17 @@ export class Evaluating {
 
   /** Sets the timers of a device that came from the store or the fleet file. */
   arm(device: DeviceState): void {
-    for (const instance of device.instances) this.#arm(instance);
+    for (const instance of device.instances) {
+      // A row that is ahead of its device's: its timers follow from readings that are still to be replayed.
+      if (instance.position > device.position) this.#waiting.push(instance);
+      else this.#arm(instance);
+    }
   }
 
   reading(position: number, reading: Reading): void {
     const { device, receivedAt } = reading;
     if (this.#waiting.length > 0) this.#rearm(position);
-    if (this.#timers.nextDue < receivedAt) this.fireTimers(receivedAt - 1, position);
+    if (this.#timers.nextDue < receivedAt) this.#fire(receivedAt - 1, position);
     if (!(device instanceof DeviceState)) throw new Error('a reading came with a device that was not interned');
     if (position <= device.position) return;
     this.#note(device, reading);
@@ -86,8 +90,19 @@ export class Evaluating {
       const value = reading.values[index];
       if (cell !== undefined && value !== undefined && this.#write(cell, value, reading) !== 'moved') stayed += 1;
     }
-    for (const instance of plan.instances) {
-      if (position <= instance.position) continue;
+    const { instances, numbers, valueIndexes, quiet } = plan;
+    const { attention } = device;
+    const { values } = reading;
+    for (let index = 0; index < instances.length; index++) {
+      if (stayed === 0 && attention[numbers[index] ?? 0] === 0) {
+        const value = values[valueIndexes[index] ?? 0];
+        if (typeof value === 'number' && value > (quiet[2 * index] ?? NaN) && value < (quiet[2 * index + 1] ?? NaN)) {
+          this.counts.evaluations += 1;
+          continue;
+        }
+      }
+      const instance = instances[index];
+      if (instance === undefined || position <= instance.position) continue;
       if (stayed === 0 || someMoved(instance, reading)) this.#evaluate(instance, reading, position);
       else if (instance.state.noData) this.#heard(instance, reading, position);
     }
@@ -98,6 +113,11 @@ export class Evaluating {
    * @param next the position of the next reading: timers of what reflects it already have fired
    */
   fireTimers(until: number, next: number): void {
+    if (this.#waiting.length > 0) this.#rearm(next);
+    this.#fire(until, next);
+  }
+
+  #fire(until: number, next: number): void {
     while (this.#timers.nextDue <= until) {
       const cameUpAt = this.#timers.nextDue;
       const instance = this.#timers.pop();
@@ -134,8 +154,10 @@ export class Evaluating {
     device.readings += 1;
     device.firstSeen ??= reading.receivedAt;
     device.lastSeen = reading.receivedAt;
-    device.reported(reading.at);
     this.#markDirty(device);
+    if (!device.reported(reading.at)) return;
+    // What was too long a wait for a timer may not be any more.
+    for (const instance of device.instances) if (instance.state.runs.length > 0) this.#arm(instance);
   }
 
   #write(cell: Cell, value: Value, reading: Reading): Outcome {
@@ -175,8 +197,9 @@ export class Evaluating {
       // Silence is measured in time of receipt, so that is when it ends, whatever the age of what arrives.
       const at = state.noData && !next.noData ? reading.receivedAt : frame.now;
       this.#become(instance, next, { at, receivedAt: reading.receivedAt, timer: null, origin: `p${position}` });
-      this.#arm(instance);
+      if (mayRipen(instance)) this.#arm(instance);
     } else if (program.noData !== null && instance.heapIndex < 0) this.#arm(instance);
+    device.attention[instance.number] = next === IDLE ? 0 : 1;
   }
 
   #heard(instance: Instance, reading: Reading, position: number): void {
@@ -187,9 +210,11 @@ export class Evaluating {
   }
 
   #become(instance: Instance, state: InstanceState, occasion: Occasion): void {
-    const { program, device, open } = instance;
+    const { program, device, open, state: before } = instance;
     instance.state = state;
+    device.attention[instance.number] = state === IDLE ? 0 : 1;
     this.#markDirty(device);
+    if (state.level !== null && state.level === before.level && state.noData === before.noData) return;
     const verdict = verdictOf(program, state);
     const rule = instance.rule.rule;
     const labels = open?.alert.labels ?? { ...device.labels, ...rule.labels };
@@ -254,6 +279,11 @@ export class Evaluating {
     this.#onRuleError(instance.rule.rule.id, this.#frame.errors, this.#frame.lastError ?? '');
     this.#frame.errors = 0;
   }
+}
+
+/** Whether a timer may have to be set: at the highest level, with its silence watched already, none has. */
+function mayRipen({ program, state, heapIndex }: Instance): boolean {
+  return state.level === null || state.level !== program.levels.at(-1)?.level || (program.noData !== null && heapIndex < 0);
 }
 
 const reflected = (instance: Instance): number => Math.max(instance.position, instance.device.position);

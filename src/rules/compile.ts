@@ -13,6 +13,7 @@ import { type DeviceRef, MICROSECONDS_PER_MILLISECOND } from '../domain/reading.
 import type { Rule, RuleLevel } from '../domain/rule.ts';
 import { TocsinError } from '../std/errors.ts';
 import { type Compiled, compileCondition, MetricList } from './condition.ts';
+import type { Bound } from './fast-path.ts';
 import type { Frame } from './frame.ts';
 import { createScope, type Scope } from './scope.ts';
 import { createSelector, type Matches } from './selector.ts';
@@ -43,6 +44,8 @@ export interface Program {
   /** `endsAlert`: silence counts as OK. Neither raised nor ended: the alert is kept as it is. */
   readonly noData: { readonly afterUs: number; readonly raise: Level | null; readonly endsAlert: boolean } | null;
   readonly summary: ((frame: Frame) => string) | null;
+  /** When every `when` compares the only metric with a constant: those bounds. Null: they do not. */
+  readonly bounds: readonly Bound[] | null;
   /** Of the conditions' text: what a run of "true" was measured with. */
   readonly fingerprint: string;
 }
@@ -158,7 +161,13 @@ function compileProgram(rule: Rule, scope: Scope): { program: Program | null; er
   if (errors.length > 0 || summary === undefined) return { program: null, errors };
   const fingerprint = rule.levels.map((level) => `${level.level}:${level.when.text}`).join('\n');
   const noData = noDataOf(rule);
-  return { program: { rule, levels, conditions, metrics: metrics.names, conditionMetrics, noData, summary, fingerprint }, errors };
+  const bounds = conditionMetrics === 1 ? boundsOf(levels, conditions) : null;
+  return { program: { rule, levels, conditions, metrics: metrics.names, conditionMetrics, noData, summary, bounds, fingerprint }, errors };
+}
+
+function boundsOf(levels: readonly ProgramLevel[], conditions: readonly Compiled<boolean>[]): Bound[] | null {
+  const bounds = levels.map((level) => conditions[level.when]?.bound).filter((bound) => bound !== undefined);
+  return bounds.length === levels.length ? bounds : null;
 }
 
 function noDataOf(rule: Rule): Program['noData'] {

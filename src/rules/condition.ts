@@ -11,7 +11,7 @@ import type { Value } from '../domain/reading.ts';
 import type { Expression, Place } from '../domain/rule.ts';
 import { messageOf, TocsinError } from '../std/errors.ts';
 import { type CelNode, callOf, childrenOf, dottedName, isCelNode, literalOf } from './expression-tree.ts';
-import { fastPath, type MetricReference } from './fast-path.ts';
+import { type Bound, boundOf, fastPath, type MetricReference } from './fast-path.ts';
 import { type Frame, isFresh, type Truth } from './frame.ts';
 import { DEVICE_FIELDS, isPlainName, METRIC_KEY_PREFIX, type Scope } from './scope.ts';
 import { hintFor } from './suggest.ts';
@@ -23,6 +23,8 @@ export interface Compiled<T> {
   /** The same through CEL, whatever the shape: what the fast path is tested against. */
   readonly evaluateByCel: Evaluate<T>;
   readonly isFast: boolean;
+  /** Where it turns true, for a comparison of one metric with a constant. */
+  readonly bound: Bound | undefined;
 }
 
 /** The metrics that a rule names, in the order of first mention; a frame's cells stand in this order. */
@@ -61,7 +63,7 @@ export function compileCondition(expression: Expression, scope: Scope, metrics: 
     return undefined;
   };
   const fast = fastPath(tree, nodes);
-  return { evaluate: fast ?? evaluateByCel, evaluateByCel, isFast: fast !== undefined };
+  return { evaluate: fast ?? evaluateByCel, evaluateByCel, isFast: fast !== undefined, bound: boundOf(tree, nodes) };
 }
 
 /** An expression of any type, for a text template. */

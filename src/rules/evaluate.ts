@@ -59,21 +59,38 @@ export interface Hearing {
   readonly graceUntil: number;
 }
 
+/**
+ * The open interval of values that leave an idle instance idle, for a program whose levels all compare one metric with a
+ * constant: a reading inside it needs no evaluation. Empty for any other program, and when a constant is unknown.
+ */
+export function quietRange(program: Program, frame: Frame): { above: number; below: number } {
+  let above = Number.NEGATIVE_INFINITY;
+  let below = Number.POSITIVE_INFINITY;
+  for (const bound of program.bounds ?? []) {
+    const at = bound.at(frame);
+    if (bound.isAbove) below = Math.min(below, at);
+    else above = Math.max(above, at);
+  }
+  frame.failure = null;
+  // Math.min and Math.max hand on the NaN of an unknown constant, and nothing lies between NaN and anything.
+  return program.bounds === null ? { above: Number.NaN, below: Number.NaN } : { above, below };
+}
+
 /** Evaluates the conditions at `frame.now`. Returns the same object when nothing changed; without allocation when OK. */
 export function evaluate(program: Program, state: InstanceState, frame: Frame): InstanceState {
   if (state === IDLE && !anyTrue(program, frame)) return state;
-  const values: Truth[] = [];
-  for (let index = 0; index < program.conditions.length; index++) values.push(undefined);
-  const asked: boolean[] = [];
-  const truthOf = (condition: number): Truth => {
-    if (asked[condition] !== true) {
-      asked[condition] = true;
-      values[condition] = valueAt(program, condition, frame);
-    }
-    return values[condition];
-  };
-  const runs = program.levels.map((level, index) => nextRun(state.runs[index] ?? null, truthOf(level.when), frame));
-  const level = nextLevel(program, state.level, { runs, truthOf, now: frame.now });
+  const whens: Truth[] = [];
+  const runs: (Run | null)[] = [];
+  let previous: ProgramLevel | undefined;
+  for (const level of program.levels) {
+    const index = whens.length;
+    // Levels that ask the same mostly stand side by side.
+    const value = previous?.when === level.when ? whens[index - 1] : valueAt(program, level.when, frame);
+    whens.push(value);
+    runs.push(nextRun(state.runs[index] ?? null, value, frame));
+    previous = level;
+  }
+  const level = nextLevel(program, state.level, { runs, whens, frame });
   return settled({ runs, level, noData: state.noData });
 }
 
@@ -178,30 +195,30 @@ function nextRun(run: Run | null, value: Truth, frame: Frame): Run | null {
 
 interface Evaluation {
   readonly runs: readonly (Run | null)[];
-  readonly truthOf: (condition: number) => Truth;
-  readonly now: number;
+  /** The value of each level's `when`. */
+  readonly whens: readonly Truth[];
+  readonly frame: Frame;
 }
 
-function nextLevel(program: Program, current: Level | null, { runs, truthOf, now }: Evaluation): Level | null {
+function nextLevel(program: Program, current: Level | null, evaluation: Evaluation): Level | null {
+  const { runs, whens, frame } = evaluation;
   const rank = levelRank(current);
   for (let index = program.levels.length - 1; index >= 0; index--) {
     const level = program.levels[index];
-    const run = runs[index];
+    const run = runs[index] ?? null;
     if (level === undefined || level.rank <= rank) break;
-    if (run !== undefined && run !== null && truthOf(level.when) === true && now - run.since >= level.forUs) return level.level;
+    if (run !== null && whens[index] === true && frame.now - run.since >= level.forUs) return level.level;
   }
   for (let index = program.levels.length - 1; index >= 0; index--) {
     const level = program.levels[index];
-    if (level !== undefined && level.rank <= rank && holds(level, rank, truthOf)) return level.level;
+    if (level === undefined || level.rank > rank) continue;
+    const value = whens[index];
+    if (value === true) return level.level;
+    if (level.clear !== null) {
+      if (valueAt(program, level.clear, frame) !== true) return level.level;
+    } else if (level.rank === rank && value === undefined) return level.level;
   }
   return null;
-}
-
-function holds(level: ProgramLevel, currentRank: number, truthOf: (condition: number) => Truth): boolean {
-  const value = truthOf(level.when);
-  if (value === true) return true;
-  if (level.clear !== null) return truthOf(level.clear) !== true;
-  return level.rank === currentRank && value === undefined;
 }
 
 function settled(state: InstanceState): InstanceState {

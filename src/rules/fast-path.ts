@@ -1,7 +1,7 @@
 /**
  * The common conditions as plain closures: comparisons of numbers (metrics, limits, arithmetic on them), truth-valued
- * metrics, comparisons of `device.id` and labels with a text, and `&&`, `||`, `!` over them. Measured on 20 rules they
- * cost a fifth of CEL's own evaluation and, unlike it, throw nothing for a value that is missing (8 µs each time).
+ * metrics, comparisons of `device.id` and labels with a text, and `&&`, `||`, `!` over them. Measured, CEL takes
+ * 80 to 110 ns for a comparison with a limit, and 8 µs for a value that is missing, as it throws; closures throw nothing.
  *
  * What they yield is what CEL yields, with unknown for every error and for every result that is not finite; a property
  * test holds the two together. An expression of any other shape is left to CEL.
@@ -47,6 +47,30 @@ export function fastPath(node: CelNode, metrics: MetricNodes): TruthOf | undefin
   if (!isSurelyNumber(left, metrics) && !isSurelyNumber(right, metrics)) return undefined;
   return comparison(node.op, numberOf(left, metrics), numberOf(right, metrics));
 }
+
+/** `metric > constant`: where the condition turns true, on the metric's own axis. */
+export interface Bound {
+  readonly index: number;
+  /** True: the condition holds somewhere above; false: somewhere below. */
+  readonly isAbove: boolean;
+  /** Names no metric: the same for every reading of a device. */
+  readonly at: NumberOf;
+}
+
+/** Undefined when the condition is no comparison of one metric with a constant. */
+export function boundOf(node: CelNode, metrics: MetricNodes): Bound | undefined {
+  const [left, right] = childrenOf(node);
+  if (left === undefined || right === undefined || !['<', '<=', '>', '>='].includes(node.op)) return undefined;
+  const isFlipped = metrics.has(right);
+  const reference = metrics.get(isFlipped ? right : left);
+  const constant = isFlipped ? left : right;
+  if (reference === undefined || !isSurelyNumber(constant, metrics) || namesMetric(constant, metrics)) return undefined;
+  const at = numberOf(constant, metrics);
+  return at === undefined ? undefined : { index: reference.index, isAbove: node.op.startsWith('>') !== isFlipped, at };
+}
+
+const namesMetric = (node: CelNode, metrics: MetricNodes): boolean =>
+  metrics.has(node) || childrenOf(node).some((child) => namesMetric(child, metrics));
 
 function comparison(op: string, left: NumberOf | undefined, right: NumberOf | undefined): TruthOf | undefined {
   if (left === undefined || right === undefined) return undefined;

@@ -1,4 +1,5 @@
 /** SEMANTICS, line by line: each test is named for the sentence that it holds us to. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { directoryOf, listed, profileOf, ruleText, Scenario } from './scenario.ts';
 
@@ -333,4 +334,29 @@ describe('alerts', () => {
     expect(scenario.transitions.map(({ receivedAt }) => receivedAt === null)).toEqual([false, true]);
     expect(scenario.transitions[1]?.reason).toContain('its 10m ended while no reading said otherwise');
   });
+});
+
+it('a value that is passed over as harmless is one that would have changed nothing', () => {
+  const bound = fc.record({
+    op: fc.constantFrom('<', '<=', '>', '>='),
+    at: fc.constantFrom('5', '8', 'limits.temperature_max + 1', '1 / (2 - limits.temperature_min)'),
+    isFlipped: fc.boolean(),
+  });
+  const text = ({ op, at, isFlipped }: { op: string; at: string; isFlipped: boolean }): string =>
+    isFlipped ? `${at} ${op} temperature` : `temperature ${op} ${at}`;
+  const values = fc.array(fc.constantFrom(-1, 4.9, 5, 5.1, 8, 8.1, 9, 9.1, 20), { maxLength: 30 });
+  fc.assert(
+    fc.property(bound, bound, values, (first, second, temperatures) => {
+      // `&& true` is no comparison any more, and so always evaluated.
+      const rule = (suffix: string): string =>
+        ruleText(
+          `{warning: {when: "${text(first)}${suffix}", for: 5m}, critical: {when: "${text(second)}${suffix}", clear: "temperature < 9"}}`,
+          'noData: {after: 30m, raise: warning}',
+        );
+      const quick = new Scenario(rule('')).temperatures(EVERY_5, temperatures).until(500);
+      const whole = new Scenario(rule(' && true')).temperatures(EVERY_5, temperatures).until(500);
+      expect(quick.lines).toEqual(whole.lines);
+      expect(quick.evaluating.counts.evaluations).toBe(whole.evaluating.counts.evaluations);
+    }),
+  );
 });
