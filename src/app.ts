@@ -6,14 +6,16 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Gauge, Registry } from 'prom-client';
 import type { Loaded } from './cli/load.ts';
+import type { HistoryConfig } from './config.ts';
 import { createDecoder } from './devices/decode.ts';
 import type { Alert } from './domain/alert.ts';
+import type { SeriesStoreConfig } from './history/open.ts';
 import { type Broker, startBroker } from './ingest/broker.ts';
 import { createIngest } from './ingest/ingest.ts';
 import type { Journal } from './journal/journal.ts';
 import { openSqliteJournal } from './journal/sqlite.ts';
 import { systemClock } from './std/clock.ts';
-import { messageOf, TocsinError } from './std/errors.ts';
+import { messageOf } from './std/errors.ts';
 import { createLogger } from './std/logger.ts';
 import type { Backend } from './web/backend.ts';
 import { collectProcessMetrics, joinMetrics } from './web/metrics.ts';
@@ -47,31 +49,26 @@ export async function startApp({ config, directory, rules, notify }: Loaded): Pr
     keepMs: config.journal.keepMs,
     clock,
     logger,
-    holders: hasHistory ? Object.values(HOLDERS) : [HOLDERS.alerting],
+    holders: Object.values(HOLDERS).filter((consumer) => hasHistory || consumer !== HOLDERS.history),
   });
   stack.defer(() => journal.close());
   observeJournal(journal, registry);
   const common = { journal, clock, logger };
   const range = () => journal.range(0);
 
-  const history = hasHistory
-    ? await startWorker<HistoryMethods>({
-        ...common,
-        name: 'history',
-        module: new URL('./workers/history.ts', import.meta.url),
-        data: (): HistoryData => ({
-          dataDirectory: config.data,
-          journalId: journal.id,
-          range: range(),
-          history:
-            config.history.kind === 'sqlite'
-              ? { url: 'sqlite:', keepMs: config.history.keepMs }
-              : { influx: config.history.url, tags: config.history.tags },
-          quarantineBytesMax: config.quarantine.bytesMax,
-        }),
-      })
-    : null;
-  if (history !== null) stack.defer(() => history.stop());
+  const history = await startWorker<HistoryMethods>({
+    ...common,
+    name: 'history',
+    module: new URL('./workers/history.ts', import.meta.url),
+    data: (): HistoryData => ({
+      dataDirectory: config.data,
+      journalId: journal.id,
+      range: range(),
+      history: hasHistory ? seriesStoreOf(config.history) : null,
+      quarantineBytesMax: config.quarantine.bytesMax,
+    }),
+  });
+  stack.defer(() => history.stop());
 
   // Alerts are published over MQTT, by a broker that starts after the thread that decides on them.
   const outbox: { broker: Broker | null; waiting: Map<string, string> } = { broker: null, waiting: new Map() };
@@ -119,37 +116,36 @@ function createBackend(parts: {
   journal: Journal;
   ingest: Awaited<ReturnType<typeof createIngest>>;
   decisions: RunningWorker<DecisionsMethods>;
-  history: RunningWorker<HistoryMethods> | null;
+  history: RunningWorker<HistoryMethods>;
   registry: Registry;
 }): Backend {
   const { journal, ingest, decisions, history, registry } = parts;
-  const withHistory = (): RunningWorker<HistoryMethods>['remote'] => {
-    if (history !== null) return history.remote;
-    throw new TocsinError('this instance keeps no history', { hint: 'add history to roles' });
-  };
   return {
     devices: (query) => decisions.remote.devices(query),
     device: (id) => decisions.remote.device(id),
     alerts: (query) => decisions.remote.alerts(query),
     alert: (id) => decisions.remote.alert(id),
     notifications: (query) => decisions.remote.notifications(query),
-    readings: async (query) => withHistory().readings(query),
-    quarantine: async (query) => withHistory().quarantine(query),
+    readings: (query) => history.remote.readings(query),
+    quarantine: (query) => history.remote.quarantine(query),
     journal: async () => ({ id: journal.id, ...journal.range(0), ...journal.stats() }),
     ingest: (readings, client) => ingest.post(readings, client),
     async readiness() {
-      const reasons = [journal.stats().full, decisions.fault(), history?.fault() ?? null].filter((reason) => reason !== null);
+      const reasons = [journal.stats().full, decisions.fault(), history.fault()].filter((reason) => reason !== null);
       return { ready: reasons.length === 0, reasons };
     },
     async metrics() {
-      const workers = [decisions, history].filter((worker) => worker !== null && worker.fault() === null);
+      const workers = [decisions, history].filter((worker) => worker.fault() === null);
       const texts = await Promise.all(
-        workers.map((worker) => worker?.remote.metrics().catch((error: unknown) => `# ${messageOf(error)}\n`) ?? ''),
+        workers.map((worker) => worker.remote.metrics().catch((error: unknown) => `# ${messageOf(error)}\n`)),
       );
       return joinMetrics([await registry.metrics(), ...texts]);
     },
   };
 }
+
+const seriesStoreOf = (history: HistoryConfig): SeriesStoreConfig =>
+  history.kind === 'sqlite' ? { url: 'sqlite:', keepMs: history.keepMs } : { influx: history.url, tags: history.tags };
 
 /** The open alert is retained below `tocsin/alerts/`, and cleared when it ends. */
 function publishAlerts(outbox: { broker: Broker | null; waiting: Map<string, string> }, alerts: readonly Alert[]): void {

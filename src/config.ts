@@ -152,8 +152,14 @@ function contradictionsIn(form: Form, place: YamlFile['place']): TocsinError[] {
       'listen on 127.0.0.1 and reach it through `ssh -L 8080:127.0.0.1:8080 host` or a reverse proxy that asks for a password; in a container use the host’s network (docker run --network host)',
     );
   }
-  if (form.roles.length < ROLES.length || new Set(form.roles).size !== form.roles.length) {
-    problem(['roles'], 'a part of the roles, or one twice: not supported yet', `all of them in one process: [${ROLES.join(', ')}]`);
+  // One process has them all for now, but a history can be done without.
+  const missing = ROLES.filter((role) => role !== 'history' && !form.roles.includes(role));
+  if (missing.length > 0 || new Set(form.roles).size !== form.roles.length) {
+    problem(
+      ['roles'],
+      'a part of the roles, or one twice: not supported yet',
+      `all of them in one process: [${ROLES.join(', ')}]; history may be left out`,
+    );
   }
   const { influx, url, keep, tags } = form.history;
   if (influx !== undefined && url !== undefined) problem(['history', 'url'], 'url and influx exclude each other', 'keep one of them');

@@ -2,6 +2,7 @@
 /** argv → command. The only place that handles signals and ends the process. Exit status: see CONTRACT in README, "Commands". */
 import { parseArgs } from 'node:util';
 import { InvalidConfig, TocsinError } from './std/errors.ts';
+import { withServerSettings } from './std/runtime.ts';
 
 const USAGE = `usage: tocsin <command> [options]
 
@@ -40,6 +41,7 @@ async function main(argv: readonly string[]): Promise<number> {
   if (typeof options === 'string') return complain(options);
   if (options.help) return print(help, 0);
   if (command === 'check') return (await import('./cli/check.ts')).check(options);
+  withServerSettings();
   const stopped = stopRequested();
   return (await import('./cli/run.ts')).run(options, stopped);
 }

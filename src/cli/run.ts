@@ -1,6 +1,7 @@
 /** `tocsin run`: serves until SIGTERM or SIGINT, then stops cleanly within 10 s; a second signal ends it at once. */
 import { startApp } from '../app.ts';
 import { systemClock } from '../std/clock.ts';
+import { keepCompiledCode } from '../std/runtime.ts';
 import { loadEverything } from './load.ts';
 
 const STOP_WITHIN_MS = 10_000;
@@ -10,6 +11,7 @@ export async function run(options: { config: string; set: readonly string[] }, s
   const loaded = await loadEverything({ path: options.config, set: options.set, env: process.env });
   const app = await startApp(loaded);
   process.stdout.write(`${JSON.stringify({ event: 'ready', mqtt: app.mqtt, http: app.http })}\n`);
+  keepCompiledCode();
   await stopped;
   const isStopped = app[Symbol.asyncDispose]().then(() => true);
   const inTime = await Promise.race([isStopped, systemClock.sleep(STOP_WITHIN_MS).then(() => false)]);

@@ -25,6 +25,8 @@ export async function follow(options: {
   readonly handler: SliceHandler;
   readonly signal: AbortSignal;
   readonly sliceBytesMax?: number;
+  /** See ReadOptions. */
+  readonly lingerMs?: number;
 }): Promise<Position> {
   const { id, journal, partition, handler, signal } = options;
   const aborted = new Promise<null>((resolve) => signal.addEventListener('abort', () => resolve(null), { once: true }));
@@ -33,6 +35,7 @@ export async function follow(options: {
     const reading = journal.read(id, partition, cursor, {
       bytesMax: options.sliceBytesMax ?? SLICE_BYTES_MAX,
       waitMs: Math.min(Math.max(0, handler.waitMs()), WAIT_MS_MAX),
+      lingerMs: options.lingerMs ?? 0,
     });
     const slice = await Promise.race([reading, aborted]);
     if (slice === null) {

@@ -8,6 +8,7 @@ import type { JournalStats, Position, ReadOptions, Slice, StoredBatch } from './
 interface Follower {
   position: Position;
   released: Position;
+  answeredMs: number;
 }
 
 export class Followers {
@@ -69,9 +70,15 @@ export class Followers {
     options: ReadOptions,
     fromStorage: (from: Position, bytesMax: number) => Promise<readonly StoredBatch[]> | readonly StoredBatch[],
   ): Promise<Slice> {
-    this.#follower(consumer, from).position = from;
+    const follower = this.#follower(consumer, from);
+    follower.position = from;
     // Deliberately after the position is noted: a consumer that waits has no lag.
-    if (from >= this.#head && options.waitMs > 0 && !this.#closed) await this.#nextAppend(options.waitMs);
+    if (from >= this.#head && options.waitMs > 0 && !this.#closed) {
+      await this.#nextAppend(options.waitMs);
+      const lingerMs = follower.answeredMs + (options.lingerMs ?? 0) - this.#clock.monotonicMs();
+      if (lingerMs > 0 && !this.#closed) await this.#clock.sleep(lingerMs);
+    }
+    follower.answeredMs = this.#clock.monotonicMs();
     // Journal time is taken before the batches: what arrives later than it must not count as read.
     const time = this.#time();
     const head = this.#head;
@@ -118,7 +125,7 @@ export class Followers {
   #follower(id: string, position: Position): Follower {
     const known = this.#followers.get(id);
     if (known !== undefined) return known;
-    const follower = { position, released: -1 };
+    const follower = { position, released: -1, answeredMs: Number.NEGATIVE_INFINITY };
     this.#followers.set(id, follower);
     return follower;
   }

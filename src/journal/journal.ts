@@ -58,6 +58,11 @@ export interface ReadOptions {
   readonly bytesMax: number;
   /** How long to wait at the end for something to arrive; 0 answers at once. */
   readonly waitMs: number;
+  /**
+   * The least time between two answers to this consumer while it is at the end: under load it is then woken for many
+   * batches at once instead of for each. A consumer that was idle is answered at once.
+   */
+  readonly lingerMs?: number;
 }
 
 /** What consumers need of a journal; crosses threads. */

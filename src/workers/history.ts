@@ -8,6 +8,7 @@ import { createQuarantine, type QuarantinePage, type QuarantineQuery } from '../
 import type { SeriesQuery } from '../history/series-store.ts';
 import type { Position } from '../journal/journal.ts';
 import { systemClock } from '../std/clock.ts';
+import { TocsinError } from '../std/errors.ts';
 import { createLogger } from '../std/logger.ts';
 import type { Page } from '../web/backend.ts';
 import { hostWorker } from './host.ts';
@@ -17,7 +18,8 @@ export interface HistoryData {
   readonly dataDirectory: string;
   readonly journalId: string;
   readonly range: { readonly first: Position; readonly head: Position };
-  readonly history: SeriesStoreConfig;
+  /** null: the role is left out, and only the quarantine runs. */
+  readonly history: SeriesStoreConfig | null;
   readonly quarantineBytesMax: number;
 }
 
@@ -31,18 +33,21 @@ hostWorker<HistoryData>(async (data, journal) => {
   const registry = new Registry();
   const logger = createLogger('history');
   const common = { journal, journalId: data.journalId, partition: 0, range: data.range, clock, logger, registry };
-  const store = await openSeriesStore(data.history, { dataDirectory: data.dataDirectory, clock, logger });
+  const store = data.history === null ? null : await openSeriesStore(data.history, { dataDirectory: data.dataDirectory, clock, logger });
   const quarantine = createQuarantine({ ...common, path: join(data.dataDirectory, 'quarantine.db'), bytesMax: data.quarantineBytesMax });
-  const history = createHistory({ ...common, store, quarantine });
+  const history = store === null ? [] : [createHistory({ ...common, store, quarantine })];
   return {
-    services: [history, quarantine],
+    services: [...history, quarantine],
     methods: {
-      readings: (query: SeriesQuery) => store.query(query),
+      readings: (query: SeriesQuery) => {
+        if (store === null) throw new TocsinError('this instance keeps no history', { hint: 'add history to roles' });
+        return store.query(query);
+      },
       quarantine: (query: QuarantineQuery) => readable(quarantine.list(query)),
     },
     metrics: () => registry.metrics(),
     async close() {
-      await store.close();
+      await store?.close();
       quarantine.close();
     },
   };

@@ -4,6 +4,7 @@ import type { JournalReader } from '../journal/journal.ts';
 import { PositionLost } from '../journal/journal.ts';
 import { messageOf, TocsinError } from '../std/errors.ts';
 import { connect, type Methods, type Remote, RemoteError } from '../std/rpc.ts';
+import { keepCompiledCode } from '../std/runtime.ts';
 import type { Service } from '../std/service.ts';
 
 interface MainMethods {
@@ -31,6 +32,7 @@ export function hostWorker<Data, Main = unknown>(build: (data: Data, journal: Jo
   const start = async (data: Data): Promise<void> => {
     hosted = await build(data, journalOf(remote), remote as unknown as Remote<Main>);
     Object.assign(methods, hosted.methods);
+    keepCompiledCode();
     running = Promise.all(hosted.services.map((service) => service.run(stopping.signal)));
     running.catch((error: unknown) => {
       if (!stopping.signal.aborted) void remote.failed(error instanceof TocsinError ? error.render() : messageOf(error));

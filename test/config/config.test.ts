@@ -187,7 +187,7 @@ describe('a mistake is shown where it stands', () => {
     [
       'some of the roles',
       'roles: [ingest]',
-      '1:8 a part of the roles, or one twice: not supported yet | all of them in one process: [ingest, alerting, notifying, history, web]',
+      '1:8 a part of the roles, or one twice: not supported yet | all of them in one process: [ingest, alerting, notifying, history, web]; history may be left out',
     ],
     [
       'an SMTP URL that is none',
