@@ -12,10 +12,13 @@ export interface KillLoopOptions extends StageOptions {
 const UP_MS = { min: 50, max: 1500 };
 /** How long nothing answers. */
 const DOWN_MS_MAX = 300;
+/** Some kills fall between a mail's arrival and the answer to it. */
+const MAIL_ANSWER_MS = 30;
 
 export async function killLoop(options: KillLoopOptions): Promise<Settled> {
   const random = seededRandom(options.seed);
   await using stage = await setUpStage(options);
+  stage.sink.answerDelayMs = MAIL_ANSWER_MS;
   stage.fleet.start();
   for (let run = 0; run < options.runs; run++) {
     await using server = await stage.start();

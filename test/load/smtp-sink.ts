@@ -30,6 +30,8 @@ export interface SmtpSink extends AsyncDisposable {
   readonly refusals: number;
   /** A recipient that is answered with 550. */
   unknownRecipient: string | null;
+  /** How long after it has kept a mail it says so: a client that is killed meanwhile must send it again. */
+  answerDelayMs: number;
   onMail: (mail: ReceivedMail) => void;
   turn(mode: SinkMode): Promise<void>;
 }
@@ -45,6 +47,7 @@ class Sink implements SmtpSink {
   unknownRecipient: string | null = null;
   onMail: (mail: ReceivedMail) => void = () => undefined;
   refusals = 0;
+  answerDelayMs = 0;
   #mode: SinkMode = 'refused';
   #server: SMTPServer | null = null;
   /** Kept from the first start on. */
@@ -97,7 +100,8 @@ class Sink implements SmtpSink {
       );
       this.mails.push(mail);
       this.onMail(mail);
-      callback();
+      if (this.answerDelayMs === 0) callback();
+      else systemClock.after(this.answerDelayMs, () => callback());
       return;
     }
     this.refusals += 1;
