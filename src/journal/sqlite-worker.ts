@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import { statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { StatementSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type Database, openDatabase } from '../sqlite/database.ts';
 import { messageOf } from '../std/errors.ts';
@@ -46,81 +47,97 @@ const APPEND_OVERHEAD_BYTES = 64 * 1024;
 /** The budget at which retention by size starts, as a share of bytesMax: room is made before it is needed. */
 const RETAIN_SHARE = 0.9;
 
-function journalMethods(options: JournalWorkerData): JournalWorkerMethods {
-  const database = openDatabase(options.path);
-  database.migrate('journal', MIGRATIONS);
-  // The log is folded into the file at 4 MB, and cut back to that size after an outage's burst.
-  database.exec('PRAGMA journal_size_limit = 4194304');
-  const insert = database.prepare('INSERT INTO batch VALUES (?, ?, ?, ?)');
-  const select = database.prepare(
-    'SELECT first, count, bytes FROM batch WHERE first >= (SELECT coalesce(max(first), 0) FROM batch WHERE first <= ?) ORDER BY first',
-  );
-  const pageSizeBytes = Number(database.prepare('PRAGMA page_size').get()?.page_size);
-  const pages = database.prepare('PRAGMA page_count');
-  const freePages = database.prepare('PRAGMA freelist_count');
-  const usage = (): number => {
-    const live = Number(pages.get()?.page_count) - Number(freePages.get()?.freelist_count);
-    return live * pageSizeBytes + walBytes(options.path);
-  };
+class JournalFile implements JournalWorkerMethods {
+  readonly #options: JournalWorkerData;
+  readonly #database: Database;
+  readonly #insert: StatementSync;
+  readonly #select: StatementSync;
+  readonly #pages: StatementSync;
+  readonly #freePages: StatementSync;
+  readonly #pageSizeBytes: number;
+  /** What the latest append asked for: a refused one is refused until there is room for it, not for a smaller one. */
+  #needed = APPEND_OVERHEAD_BYTES;
 
-  // What the latest append asked for: a refused one is refused until there is room for it, not for a smaller one.
-  let needed = APPEND_OVERHEAD_BYTES;
-  const check = (): string | null => {
-    const used = usage();
-    if (used + needed > options.bytesMax) return `the journal holds ${used} bytes of journal.maxBytes ${options.bytesMax}`;
-    const space = statfsSync(dirname(options.path));
+  constructor(options: JournalWorkerData) {
+    this.#options = options;
+    this.#database = openDatabase(options.path);
+    this.#database.migrate('journal', MIGRATIONS);
+    // The log is folded into the file at 4 MB, and cut back to that size after an outage's burst.
+    this.#database.exec('PRAGMA journal_size_limit = 4194304');
+    this.#insert = this.#database.prepare('INSERT INTO batch VALUES (?, ?, ?, ?)');
+    this.#select = this.#database.prepare(
+      'SELECT first, count, bytes FROM batch WHERE first >= (SELECT coalesce(max(first), 0) FROM batch WHERE first <= ?) ORDER BY first',
+    );
+    this.#pages = this.#database.prepare('PRAGMA page_count');
+    this.#freePages = this.#database.prepare('PRAGMA freelist_count');
+    this.#pageSizeBytes = Number(this.#database.prepare('PRAGMA page_size').get()?.page_size);
+  }
+
+  open(): { id: string; first: Position; head: Position; bytes: number } {
+    const id = this.#database.prepare('SELECT id FROM journal').get()?.id ?? createId(this.#database);
+    return { id: String(id), ...range(this.#database), bytes: this.#usage() };
+  }
+
+  append(first: Position, count: number, lastAt: number, bytes: Uint8Array): { bytes: number } {
+    this.#needed = bytes.length * 2 + APPEND_OVERHEAD_BYTES;
+    const full = this.check();
+    if (full !== null)
+      throw new JournalFull(full, { hint: 'free disk space, raise journal.maxBytes, or see which consumer lags (/metrics)' });
+    try {
+      this.#insert.run(first, count, Math.floor(lastAt / 1000), bytes);
+    } catch (cause) {
+      if (isDiskFull(cause)) throw new JournalFull(`the disk is full: ${messageOf(cause)}`, { cause });
+      throw cause;
+    }
+    return { bytes: this.#usage() };
+  }
+
+  read(from: Position, bytesMax: number): StoredBatch[] {
+    const batches: StoredBatch[] = [];
+    let size = 0;
+    for (const row of this.#select.iterate(from)) {
+      const bytes = row.bytes as Uint8Array;
+      batches.push({ first: Number(row.first), count: Number(row.count), bytes });
+      size += bytes.length;
+      if (size >= bytesMax) break;
+    }
+    return batches;
+  }
+
+  retain(position: Position, now: number): { first: Position; bytes: number; more: boolean } {
+    const { bytesMax, keepMs } = this.#options;
+    const overBudget = this.#usage() > bytesMax * RETAIN_SHARE;
+    const before = keepMs === null ? -1 : Math.floor(now / 1000) - keepMs;
+    const result = this.#database
+      .prepare(
+        `DELETE FROM batch WHERE first IN
+           (SELECT first FROM batch
+            WHERE first + count <= ? AND (last_ms < ? OR ?) AND first < (SELECT max(first) FROM batch)
+            ORDER BY first LIMIT ?)`,
+      )
+      .run(position, before, overBudget ? 1 : 0, RETAIN_BATCHES_MAX);
+    if (result.changes > 0) this.#database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
+    return { first: range(this.#database).first, bytes: this.#usage(), more: result.changes === RETAIN_BATCHES_MAX };
+  }
+
+  check(): string | null {
+    const { bytesMax, reserveBytes, path } = this.#options;
+    const used = this.#usage();
+    if (used + this.#needed > bytesMax) return `the journal holds ${used} bytes of journal.maxBytes ${bytesMax}`;
+    const space = statfsSync(dirname(path));
     const free = space.bavail * space.bsize;
-    if (free - needed < options.reserveBytes)
-      return `${free} bytes are free on the journal's disk, journal.reserve is ${options.reserveBytes}`;
+    if (free - this.#needed < reserveBytes) return `${free} bytes are free on the journal's disk, journal.reserve is ${reserveBytes}`;
     return null;
-  };
+  }
 
-  return {
-    open() {
-      const id = database.prepare('SELECT id FROM journal').get()?.id ?? createId(database);
-      return { id: String(id), ...range(database), bytes: usage() };
-    },
-    append(first, count, lastAt, bytes) {
-      needed = bytes.length * 2 + APPEND_OVERHEAD_BYTES;
-      const full = check();
-      if (full !== null)
-        throw new JournalFull(full, { hint: 'free disk space, raise journal.maxBytes, or see which consumer lags (/metrics)' });
-      try {
-        insert.run(first, count, Math.floor(lastAt / 1000), bytes);
-      } catch (cause) {
-        if (isDiskFull(cause)) throw new JournalFull(`the disk is full: ${messageOf(cause)}`, { cause });
-        throw cause;
-      }
-      return { bytes: usage() };
-    },
-    read(from, bytesMax) {
-      const batches: StoredBatch[] = [];
-      let size = 0;
-      for (const row of select.iterate(from)) {
-        const bytes = row.bytes as Uint8Array;
-        batches.push({ first: Number(row.first), count: Number(row.count), bytes });
-        size += bytes.length;
-        if (size >= bytesMax) break;
-      }
-      return batches;
-    },
-    retain(position, now) {
-      const overBudget = usage() > options.bytesMax * RETAIN_SHARE;
-      const before = options.keepMs === null ? -1 : Math.floor(now / 1000) - options.keepMs;
-      const result = database
-        .prepare(
-          `DELETE FROM batch WHERE first IN
-             (SELECT first FROM batch
-              WHERE first + count <= ? AND (last_ms < ? OR ?) AND first < (SELECT max(first) FROM batch)
-              ORDER BY first LIMIT ?)`,
-        )
-        .run(position, before, overBudget ? 1 : 0, RETAIN_BATCHES_MAX);
-      if (result.changes > 0) database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
-      return { first: range(database).first, bytes: usage(), more: result.changes === RETAIN_BATCHES_MAX };
-    },
-    check,
-    close: () => database.close(),
-  };
+  close(): void {
+    this.#database.close();
+  }
+
+  #usage(): number {
+    const live = Number(this.#pages.get()?.page_count) - Number(this.#freePages.get()?.freelist_count);
+    return live * this.#pageSizeBytes + walBytes(this.#options.path);
+  }
 }
 
 function createId(database: Database): string {
@@ -147,4 +164,20 @@ function isDiskFull(error: unknown): boolean {
   return typeof code === 'number' && ((code & 0xff) === 13 || (code & 0xff) === 10);
 }
 
-if (parentPort !== null) connect(parentPort, { ...journalMethods(workerData as JournalWorkerData) });
+if (parentPort !== null) {
+  let opened: JournalFile | undefined;
+  // Opened by a call, so that what is wrong with the file is its answer.
+  const open = (): JournalFile => {
+    opened ??= new JournalFile(workerData as JournalWorkerData);
+    return opened;
+  };
+  const methods: JournalWorkerMethods = {
+    open: () => open().open(),
+    append: (first, count, lastAt, bytes) => open().append(first, count, lastAt, bytes),
+    read: (from, bytesMax) => open().read(from, bytesMax),
+    retain: (position, now) => open().retain(position, now),
+    check: () => open().check(),
+    close: () => opened?.close(),
+  };
+  connect(parentPort, { ...methods });
+}

@@ -7,9 +7,19 @@ import { Worker } from 'node:worker_threads';
 import type { Clock } from '../std/clock.ts';
 import { messageOf, TocsinError } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
-import { connect, RemoteError } from '../std/rpc.ts';
+import { connect, type Remote, RemoteError } from '../std/rpc.ts';
 import { Followers } from './followers.ts';
-import { type Batch, type Journal, JournalFull, type Position, PositionLost } from './journal.ts';
+import {
+  type Batch,
+  type Journal,
+  JournalFull,
+  type JournalStats,
+  type Partition,
+  type Position,
+  PositionLost,
+  type ReadOptions,
+  type Slice,
+} from './journal.ts';
 import type { JournalWorkerData, JournalWorkerMethods } from './sqlite-worker.ts';
 
 export interface SqliteJournalOptions extends JournalWorkerData {
@@ -26,92 +36,137 @@ const RETAIN_INTERVAL_MS = 5000;
 /** With more to delete, the next piece follows after this: commits go in between. */
 const RETAIN_MORE_MS = 20;
 
+/** Rejects when the file cannot be used. A fault of the journal's thread later on is thrown: without it nothing can be promised. */
 export async function openSqliteJournal(options: SqliteJournalOptions): Promise<Journal> {
-  const { clock, logger, holders } = options;
   const { path, bytesMax, reserveBytes, keepMs } = options;
   const workerData: JournalWorkerData = { path, bytesMax, reserveBytes, keepMs };
   const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), { workerData, name: 'journal' });
   const { remote, disconnect } = connect<JournalWorkerMethods>(worker, {});
-  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-  worker.once('error', (cause) => disconnect(new TocsinError(`the journal's thread failed: ${messageOf(cause)}`, { cause })));
   worker.once('exit', () => disconnect(new TocsinError('the journal is closed')));
+  worker.once('error', (cause) => {
+    throw new TocsinError(`the journal's thread failed: ${messageOf(cause)}`, { cause });
+  });
+  try {
+    return new SqliteJournal(options, { worker, remote, opened: await remote.open() });
+  } catch (error) {
+    await worker.terminate();
+    throw error;
+  }
+}
 
-  const opened = await remote.open();
-  const followers = new Followers({ clock, head: opened.head, recentBytesMax: options.recentBytesMax ?? RECENT_BYTES_MAX });
-  const state = { first: opened.first, bytes: opened.bytes, full: null as string | null, closed: false };
+class SqliteJournal implements Journal {
+  readonly id: string;
+  readonly partitions = [0];
+  readonly #options: SqliteJournalOptions;
+  readonly #worker: Worker;
+  readonly #remote: Remote<JournalWorkerMethods>;
+  readonly #followers: Followers;
+  #first: Position;
+  #bytes: number;
+  #full: string | null = null;
+  #isClosed = false;
+  #isRetaining = false;
+  #cancelRetain: () => void;
 
-  let retaining = false;
-  const retain = async (): Promise<void> => {
-    if (retaining) return;
-    retaining = true;
+  constructor(
+    options: SqliteJournalOptions,
+    thread: {
+      worker: Worker;
+      remote: Remote<JournalWorkerMethods>;
+      opened: { id: string; first: Position; head: Position; bytes: number };
+    },
+  ) {
+    const { clock, recentBytesMax = RECENT_BYTES_MAX } = options;
+    const { id, first, head, bytes } = thread.opened;
+    this.id = id;
+    this.#options = options;
+    this.#worker = thread.worker;
+    this.#remote = thread.remote;
+    this.#first = first;
+    this.#bytes = bytes;
+    this.#followers = new Followers({ clock, head, recentBytesMax });
+    this.#cancelRetain = clock.after(RETAIN_INTERVAL_MS, () => void this.#retain());
+  }
+
+  async append(_partition: Partition, batch: Batch): Promise<Position> {
+    const first = this.#followers.head;
+    this.#followers.appending(batch.firstAt);
+    try {
+      const { bytes } = await this.#remote.append(first, batch.count, batch.lastAt, batch.bytes);
+      this.#bytes = bytes;
+    } catch (error) {
+      this.#followers.failed();
+      if (!(error instanceof RemoteError) || error.remoteName !== 'JournalFull') throw error;
+      this.#noteFull(error.message);
+      this.#cancelRetain();
+      void this.#retain();
+      throw new JournalFull(error.message, error.hint === undefined ? {} : { hint: error.hint });
+    }
+    this.#noteFull(null);
+    this.#followers.appended({ first, count: batch.count, bytes: batch.bytes });
+    return first;
+  }
+
+  receiving(oldest: () => number | null): void {
+    this.#followers.receiving(oldest);
+  }
+
+  async read(consumer: string, _partition: Partition, from: Position, options: ReadOptions): Promise<Slice> {
+    if (from < this.#first || from > this.#followers.head) {
+      throw new PositionLost(`${consumer} asks for position ${from}; the journal keeps ${this.#first} to ${this.#followers.head}`, {
+        hint: 'its state does not belong to this journal: restore both from one backup',
+      });
+    }
+    return this.#followers.read(consumer, from, options, (position, most) => this.#remote.read(position, most));
+  }
+
+  async release(consumer: string, _partition: Partition, position: Position): Promise<void> {
+    this.#followers.release(consumer, position);
+  }
+
+  range(): { first: Position; head: Position } {
+    return { first: this.#first, head: this.#followers.head };
+  }
+
+  stats(): JournalStats {
+    return { bytes: this.#bytes, full: this.#full, consumers: this.#followers.stats() };
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#cancelRetain();
+    this.#followers.close();
+    await this.#remote.close();
+    await this.#worker.terminate();
+  }
+
+  /** Deletes what may go, a piece at a time, and looks whether a full journal has room again. */
+  async #retain(): Promise<void> {
+    if (this.#isRetaining) return;
+    this.#isRetaining = true;
+    const { clock, logger, holders } = this.#options;
     let delayMs = RETAIN_INTERVAL_MS;
     try {
-      const position = followers.released(holders);
-      const result = position === null ? undefined : await remote.retain(position, clock.now());
-      if (result !== undefined) {
-        state.bytes = result.bytes;
-        // An empty journal has no first batch: its only position is the head.
-        state.first = result.first;
-        if (result.more) delayMs = RETAIN_MORE_MS;
+      const position = this.#followers.released(holders);
+      if (position !== null) {
+        const { first, bytes, more } = await this.#remote.retain(position, clock.now());
+        this.#first = first;
+        this.#bytes = bytes;
+        if (more) delayMs = RETAIN_MORE_MS;
       }
-      noteFull(await remote.check());
+      this.#noteFull(await this.#remote.check());
     } catch (error) {
-      if (!state.closed) logger.warn({ err: error }, 'journal retention failed and is tried again');
+      if (!this.#isClosed) logger.warn({ err: error }, 'journal retention failed and is tried again');
     }
-    retaining = false;
-    if (!state.closed) cancelRetain = clock.after(delayMs, () => void retain());
-  };
-  let cancelRetain = clock.after(RETAIN_INTERVAL_MS, () => void retain());
+    this.#isRetaining = false;
+    if (!this.#isClosed) this.#cancelRetain = clock.after(delayMs, () => void this.#retain());
+  }
 
-  const noteFull = (full: string | null): void => {
-    if (full !== null && state.full === null) logger.error({ reason: full }, 'journal WRITABLE => FULL: devices are not acknowledged');
-    if (full === null && state.full !== null) logger.info('journal FULL => WRITABLE');
-    state.full = full;
-  };
-
-  return {
-    id: opened.id,
-    partitions: [0],
-    async append(_partition, batch: Batch): Promise<Position> {
-      const first = followers.head;
-      followers.appending(batch.firstAt);
-      try {
-        const { bytes } = await remote.append(first, batch.count, batch.lastAt, batch.bytes);
-        state.bytes = bytes;
-      } catch (error) {
-        followers.failed();
-        if (!(error instanceof RemoteError) || error.remoteName !== 'JournalFull') throw error;
-        noteFull(error.message);
-        cancelRetain();
-        void retain();
-        throw new JournalFull(error.message, error.hint === undefined ? {} : { hint: error.hint });
-      }
-      if (state.full !== null) noteFull(null);
-      followers.appended({ first, count: batch.count, bytes: batch.bytes });
-      return first;
-    },
-    receiving: (oldest) => followers.receiving(oldest),
-    async read(consumer, _partition, from, readOptions) {
-      if (from < state.first || from > followers.head) {
-        throw new PositionLost(`${consumer} asks for position ${from}; the journal keeps ${state.first} to ${followers.head}`, {
-          hint: 'its state does not belong to this journal: restore both from one backup',
-        });
-      }
-      return followers.read(consumer, from, readOptions, (position, most) => remote.read(position, most));
-    },
-    async release(consumer, _partition, position) {
-      followers.release(consumer, position);
-    },
-    range: () => ({ first: state.first, head: followers.head }),
-    stats: () => ({ bytes: state.bytes, full: state.full, consumers: followers.stats() }),
-    async close() {
-      if (state.closed) return;
-      state.closed = true;
-      cancelRetain();
-      followers.close();
-      await remote.close();
-      await worker.terminate();
-      await ended;
-    },
-  };
+  #noteFull(full: string | null): void {
+    const { logger } = this.#options;
+    if (full !== null && this.#full === null) logger.error({ reason: full }, 'journal WRITABLE => FULL: devices are not acknowledged');
+    if (full === null && this.#full !== null) logger.info('journal FULL => WRITABLE');
+    this.#full = full;
+  }
 }

@@ -116,6 +116,17 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   return best;
 }
 
+const CANDIDATES_SHOWN_MAX = 12;
+
+/** The hint for a name that is not known: the nearest one, else what there is. */
+export function hintFor(word: string, candidates: readonly string[]): string {
+  const near = nearest(word, candidates);
+  if (near !== undefined) return `did you mean ${near}?`;
+  if (candidates.length === 0) return 'there are none here';
+  const shown = candidates.slice(0, CANDIDATES_SHOWN_MAX).join(', ');
+  return `there are: ${shown}${candidates.length > CANDIDATES_SHOWN_MAX ? ', …' : ''}`;
+}
+
 function unknownKey(key: string, known: readonly string[]): string {
   const near = nearest(key, known);
   return `unknown key ${JSON.stringify(key)}\t${near === undefined ? `known here: ${known.join(', ')}` : `did you mean ${near}?`}`;
@@ -126,7 +137,8 @@ const problem = (message: string, hint: string | undefined, place: string): Tocs
 
 const label = (key: PropertyKey | undefined): string => (typeof key === 'string' ? `${key}: ` : '');
 
-function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
+/** The value at a path, or undefined. */
+export function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
   let value = root;
   for (const key of path) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;

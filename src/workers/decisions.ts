@@ -58,16 +58,7 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
   if (problems.length > 0) throw new InvalidConfig(problems);
 
   const database = openDatabase(data.statePath);
-  let told = 0;
-  const tellMain = (): void => {
-    for (;;) {
-      const transitions = alerting.transitions.after(told, TRANSITIONS_MAX);
-      const last = transitions.at(-1);
-      if (last === undefined) return;
-      told = last.sequence;
-      void main.alertsChanged(transitions.map(({ alert }) => alert));
-    }
-  };
+  const alertingLogger = createLogger('alerting');
   const alerting = createAlerting({
     journal,
     journalId: data.journalId,
@@ -77,11 +68,11 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
     rules: compiled,
     directory: data.directory,
     clock,
-    logger: createLogger('alerting'),
+    logger: alertingLogger,
     registry,
     onTransitions: () => {
       notifying.wake();
-      tellMain();
+      telling.transitions();
     },
   });
   const notifiers = createNotifiers({ ...data.email, mailDirectory: data.mailDirectory, clock, logger: createLogger('notifying') });
@@ -98,15 +89,10 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
     publicUrl: data.publicUrl,
   });
 
-  told = alerting.transitions.latest();
-  for (const state of ['pending', 'firing'] as const) {
-    let cursor: string | null | undefined;
-    do {
-      const page = alerting.alerts({ state, limit: OPEN_ALERTS_PAGE, ...(cursor == null ? {} : { cursor }) });
-      if (page.items.length > 0) void main.alertsChanged(page.items);
-      cursor = page.next;
-    } while (cursor !== null);
-  }
+  const telling = new Telling(alerting, (alerts) => {
+    main.alertsChanged(alerts).catch((error: unknown) => alertingLogger.warn({ err: error }, 'alerts not published over MQTT'));
+  });
+  telling.openAlerts();
 
   return {
     services: [alerting, notifying],
@@ -127,3 +113,38 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
     },
   };
 });
+
+/** Tells the main thread of alerts, which it publishes over MQTT. */
+class Telling {
+  readonly #alerting: Alerting;
+  readonly #tell: (alerts: readonly Alert[]) => void;
+  #told: number;
+
+  constructor(alerting: Alerting, tell: (alerts: readonly Alert[]) => void) {
+    this.#alerting = alerting;
+    this.#tell = tell;
+    this.#told = alerting.transitions.latest();
+  }
+
+  openAlerts(): void {
+    for (const state of ['pending', 'firing'] as const) {
+      let cursor: string | null | undefined;
+      do {
+        const page = this.#alerting.alerts({ state, limit: OPEN_ALERTS_PAGE, ...(cursor == null ? {} : { cursor }) });
+        if (page.items.length > 0) this.#tell(page.items);
+        cursor = page.next;
+      } while (cursor !== null);
+    }
+  }
+
+  /** What became of alerts since it was last asked. */
+  transitions(): void {
+    for (;;) {
+      const transitions = this.#alerting.transitions.after(this.#told, TRANSITIONS_MAX);
+      const last = transitions.at(-1);
+      if (last === undefined) return;
+      this.#told = last.sequence;
+      this.#tell(transitions.map(({ alert }) => alert));
+    }
+  }
+}

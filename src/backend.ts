@@ -1,0 +1,42 @@
+/** What the HTTP API asks for, answered by the threads that know it: part of the composition root. */
+import type { Registry } from 'prom-client';
+import type { Ingest } from './ingest/ingest.ts';
+import type { Journal } from './journal/journal.ts';
+import { messageOf } from './std/errors.ts';
+import type { Backend } from './web/backend.ts';
+import { joinMetrics } from './web/metrics.ts';
+import type { DecisionsMethods } from './workers/decisions.ts';
+import type { HistoryMethods } from './workers/history.ts';
+import type { RunningWorker } from './workers/start.ts';
+
+export function createBackend(parts: {
+  journal: Journal;
+  ingest: Ingest;
+  decisions: RunningWorker<DecisionsMethods>;
+  history: RunningWorker<HistoryMethods>;
+  registry: Registry;
+}): Backend {
+  const { journal, ingest, decisions, history, registry } = parts;
+  return {
+    devices: (query) => decisions.remote.devices(query),
+    device: (id) => decisions.remote.device(id),
+    alerts: (query) => decisions.remote.alerts(query),
+    alert: (id) => decisions.remote.alert(id),
+    notifications: (query) => decisions.remote.notifications(query),
+    readings: (query) => history.remote.readings(query),
+    quarantine: (query) => history.remote.quarantine(query),
+    journal: async () => ({ id: journal.id, ...journal.range(0), ...journal.stats() }),
+    ingest: (readings, client) => ingest.post(readings, client),
+    async readiness() {
+      const reasons = [journal.stats().full, decisions.fault(), history.fault()].filter((reason) => reason !== null);
+      return { ready: reasons.length === 0, reasons };
+    },
+    async metrics() {
+      const workers = [decisions, history].filter((worker) => worker.fault() === null);
+      const texts = await Promise.all(
+        workers.map((worker) => worker.remote.metrics().catch((error: unknown) => `# ${messageOf(error)}\n`)),
+      );
+      return joinMetrics([await registry.metrics(), ...texts]);
+    },
+  };
+}
