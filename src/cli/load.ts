@@ -1,6 +1,7 @@
 /** Everything that a run needs to read before it starts, in one place: `check` and `run` cannot disagree about what is valid. */
 import { readFile } from 'node:fs/promises';
-import { isAbsolute, relative, sep } from 'node:path';
+import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
+import { substitute } from '../config/substitute.ts';
 import { type Config, type ConfigSource, loadConfig } from '../config.ts';
 import { loadDirectory } from '../devices/directory.ts';
 import type { DeviceDirectory } from '../domain/device.ts';
@@ -25,7 +26,7 @@ export async function loadEverything(source: ConfigSource): Promise<Loaded> {
   const config = loadConfig(source);
   const { directory, problems: deviceProblems } = loadDirectory(shortPath(config.devices));
   const { rules, problems: ruleProblems } = await loadRules(shortPath(config.rules));
-  const notify = await loadNotify(shortPath(config.notify));
+  const notify = await loadNotify(shortPath(config.notify), source.env);
   const problems = [...deviceProblems, ...ruleProblems, ...notify.problems];
   // Rules are checked against the profiles: with one of those missing, every rule for it would be called wrong.
   const compiled = deviceProblems.length === 0 ? compileRules(rules, directory) : null;
@@ -34,7 +35,10 @@ export async function loadEverything(source: ConfigSource): Promise<Loaded> {
   return { config, directory, rules, notify: notify.config, warnings: compiled?.warnings ?? [] };
 }
 
-async function loadNotify(path: string): Promise<{ config: NotifyConfig | null; problems: readonly TocsinError[] }> {
+async function loadNotify(
+  path: string,
+  env: ConfigSource['env'],
+): Promise<{ config: NotifyConfig | null; problems: readonly TocsinError[] }> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -42,7 +46,8 @@ async function loadNotify(path: string): Promise<{ config: NotifyConfig | null; 
     const hint = 'it says who is told: see `notify:` in the config';
     return { config: null, problems: [new TocsinError(`cannot be read: ${messageOf(cause)}`, { place: path, hint, cause })] };
   }
-  return parseNotify({ path, text });
+  const sources = { env, folder: dirname(resolve(path)) };
+  return parseNotify({ path, text, resolve: (data, problem) => substitute(data, sources, problem) });
 }
 
 /** As a person in this folder would write it; errors begin with it. */

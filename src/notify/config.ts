@@ -8,7 +8,7 @@ import { LEVELS, type Level } from '../domain/alert.ts';
 import type { Channel, Contact } from '../domain/notification.ts';
 import type { Place } from '../domain/rule.ts';
 import { TocsinError } from '../std/errors.ts';
-import { flag, nearest, problemsOf, refuse, strictObject } from '../std/form.ts';
+import { flag, nearest, problemsOf, refuse, strictObject, valueAt } from '../std/form.ts';
 import { parseYaml, type YamlFile } from '../std/yaml.ts';
 import { addressProblem } from './address.ts';
 
@@ -41,13 +41,30 @@ const MATCH_KEYS = ['level', 'rule', 'device', 'labels.<name>'];
 /** Keys of a route or of `default` that group and repeat messages. */
 const GROUPING_KEYS = ['groupBy', 'groupWait', 'groupInterval', 'repeatInterval', 'sendResolved', 'active', 'muted'];
 
-/** @returns every problem at once; the config is of use only when there is none. */
-export function parseNotify(source: { readonly path: string; readonly text: string }): { config: NotifyConfig; problems: TocsinError[] } {
+/** Puts in what references such as `${NAME}` stand for, and tells of those that stand for nothing. */
+export type Resolve = (data: unknown, problem: (at: readonly PropertyKey[], error: TocsinError) => void) => unknown;
+
+/**
+ * @param source `resolve` is asked before anything is checked; what it put in may be secret and stands in no problem
+ * @returns every problem at once; the config is of use only when there is none
+ */
+export function parseNotify(source: { readonly path: string; readonly text: string; readonly resolve?: Resolve }): {
+  config: NotifyConfig;
+  problems: TocsinError[];
+} {
   const { file, problems } = parseYaml(source);
   if (file === null) return { config: NOBODY, problems };
-  const parsed = form.safeParse(file.value ?? {});
+  const written = file.value ?? {};
+  const data =
+    source.resolve?.(written, (at, { message, hint }) => {
+      problems.push(new TocsinError(message, hint === undefined ? { place: file.place(at) } : { place: file.place(at), hint }));
+    }) ?? written;
+  // A reference that leads nowhere left a hole: what else is wrong would only be its consequence.
+  if (problems.length > 0) return { config: NOBODY, problems };
+  const parsed = form.safeParse(data);
   if (!parsed.success) {
-    return { config: NOBODY, problems: problemsOf(parsed.error, file.value ?? {}, file.place) };
+    const issues = parsed.error.issues.map((issue) => ({ ...issue, message: asWritten(issue, { written, data }) }));
+    return { config: NOBODY, problems: problemsOf(new z.ZodError(issues), data, file.place) };
   }
   const contacts = Object.entries(parsed.data.contacts).map(([id, channels]): Contact => ({ id, channels }));
   const routes = parsed.data.routes.map(
@@ -59,28 +76,36 @@ export function parseNotify(source: { readonly path: string; readonly text: stri
     }),
   );
   const config: NotifyConfig = { contacts, routes, default: { to: [...new Set(parsed.data.default.to)] } };
-  return { config, problems: unknownContacts(config, file) };
+  return { config, problems: unknownContacts(config, { file, data }) };
 }
 
-function unknownContacts(config: NotifyConfig, file: YamlFile): TocsinError[] {
+/** The message with what stands in the file in the place of what a reference in it stood for. Values in messages are quoted. */
+function asWritten(issue: z.core.$ZodIssue, { written, data }: { written: unknown; data: unknown }): string {
+  const text = valueAt(written, issue.path);
+  if (JSON.stringify(text) === JSON.stringify(valueAt(data, issue.path))) return issue.message;
+  return issue.message.replace(/"(?:[^"\\]|\\.)*"/g, () => (typeof text === 'string' ? JSON.stringify(text) : '"…"'));
+}
+
+function unknownContacts(config: NotifyConfig, { file, data }: { file: YamlFile; data: unknown }): TocsinError[] {
   const known = config.contacts.map(({ id }) => id);
   const check = (at: readonly PropertyKey[], to: unknown): TocsinError[] =>
     (Array.isArray(to) ? to : []).flatMap((id: unknown, index) => {
       if (typeof id !== 'string' || known.includes(id)) return [];
+      const text = JSON.stringify(valueAt(file.value, [...at, index]));
       const near = nearest(id, known);
       const hint =
         near !== undefined ? `did you mean ${near}?` : known.length === 0 ? 'add it under contacts' : `known: ${known.join(', ')}`;
-      return [new TocsinError(`there is no contact ${JSON.stringify(id)}`, { place: file.place([...at, index]), hint })];
+      return [new TocsinError(`there is no contact ${text}`, { place: file.place([...at, index]), hint })];
     });
   // The lists as written, not the deduplicated ones: a place is an index into what stands in the file.
-  const written = z
+  const lists = z
     .object({ routes: z.array(z.object({ to: z.unknown() })).optional(), default: z.object({ to: z.unknown() }).optional() })
-    .safeParse(file.value);
-  if (!written.success) return [];
-  const routes = written.data.routes ?? [];
+    .safeParse(data);
+  if (!lists.success) return [];
+  const routes = lists.data.routes ?? [];
   return [
     ...routes.flatMap((route, index) => check(['routes', index, 'to'], route.to)),
-    ...check(['default', 'to'], written.data.default?.to),
+    ...check(['default', 'to'], lists.data.default?.to),
   ];
 }
 

@@ -12,12 +12,12 @@ import type { DeviceDirectory, Profile } from '../domain/device.ts';
 import { type DeviceRef, MICROSECONDS_PER_MILLISECOND } from '../domain/reading.ts';
 import type { Rule, RuleLevel } from '../domain/rule.ts';
 import { TocsinError } from '../std/errors.ts';
+import { hintFor } from '../std/form.ts';
 import { type Compiled, compileCondition, MetricList } from './condition.ts';
 import type { Bound } from './fast-path.ts';
 import type { Frame } from './frame.ts';
 import { createScope, type Scope } from './scope.ts';
 import { createSelector, type Matches } from './selector.ts';
-import { hintFor } from './suggest.ts';
 import { compileSummary } from './summary.ts';
 import { renderPlace } from './yaml-file.ts';
 

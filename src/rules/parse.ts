@@ -8,8 +8,8 @@ import { isScalar } from 'yaml';
 import { LEVELS, type Level, levelRank } from '../domain/alert.ts';
 import type { Expression, NoData, Rule, RuleLevel, Selector } from '../domain/rule.ts';
 import { messageOf, TocsinError } from '../std/errors.ts';
+import { hintFor } from '../std/form.ts';
 import { parseDurationMs } from '../std/quantity.ts';
-import { hintFor } from './suggest.ts';
 import { renderPlace, YamlFile } from './yaml-file.ts';
 
 export interface RuleFile {

@@ -5,7 +5,7 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, Scalar, type YAMLMap } from 'yaml';
 import type { Place } from '../domain/rule.ts';
 import { TocsinError } from '../std/errors.ts';
-import { hintFor } from './suggest.ts';
+import { hintFor } from '../std/form.ts';
 
 export const renderPlace = (place: Place): string => `${place.file}:${place.line}:${place.column}`;
 

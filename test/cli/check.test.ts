@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references are what is tested
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -67,6 +68,9 @@ describe('tocsin check', () => {
       'config/tocsin.yaml:1:1: unknown key "datta"\nhint: did you mean data?\n',
     );
     expect(check({}, ['--set', 'journal.maxBytes=many']).err).toContain('--set journal.maxBytes: maxBytes: expected a size\n');
+    expect(check({ 'config/notify.yaml': 'contacts: {a: {email: "${NOBODY_SET_THIS}"}}\ndefault: {to: [a]}\n' }).err).toContain(
+      'config/notify.yaml:1:23: the environment variable NOBODY_SET_THIS is not set\nhint: ',
+    );
     expect(check({ 'config/notify.yaml': null }).err).toMatch(/^config\/notify\.yaml: cannot be read/);
     expect(check({}, ['--config', 'nope.yaml']).err).toMatch(/^nope\.yaml: cannot read the config/);
   });

@@ -1,6 +1,8 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references are what is tested
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parseNotify } from '../../src/notify/config.ts';
+import { substitute } from '../../src/config/substitute.ts';
+import { parseNotify, type Resolve } from '../../src/notify/config.ts';
 
 const parse = (text: string) => parseNotify({ path: 'notify.yaml', text });
 const rendered = (text: string): string[] => parse(text).problems.map((problem) => problem.render());
@@ -96,6 +98,33 @@ default: {to: [night]}
     else expect(problems.join('\n')).toMatch(expected);
   });
 
+  const env = { MAIL: 'night@example.org', TEAM: 'pharmacy', SECRET: 'hunter2 "quoted"' };
+  const resolve: Resolve = (data, problem) => substitute(data, { env, folder: '.' }, problem);
+  const resolved = (text: string) => parseNotify({ path: 'notify.yaml', text, resolve });
+
+  it('puts in what references stand for', () => {
+    const { config, problems } = resolved(
+      'contacts: {pharmacy: {email: "${MAIL}"}}\nroutes: [{match: {labels.team: "${TEAM}"}, to: ["${TEAM}"]}]\ndefault: {to: []}',
+    );
+    expect(problems).toEqual([]);
+    expect(config.contacts[0]?.channels).toEqual([{ kind: 'email', address: 'night@example.org' }]);
+    expect(config.routes[0]).toMatchObject({ to: ['pharmacy'], match: { labels: { team: ['pharmacy'] } } });
+  });
+
+  it.each([
+    ['a variable that is not set', 'contacts: {a: {email: "${NONE}"}}', /^notify\.yaml:1:23: .*NONE is not set\nhint: export NONE/],
+    ['a file that is not there', 'contacts: {a: {email: "${file:/nowhere}"}}', /^notify\.yaml:1:23: the file \/nowhere cannot be read/],
+    ['no address', 'contacts: {a: {email: "${SECRET}"}}', /^notify\.yaml:1:23: email: "\$\{SECRET\}" is more than an address/],
+    ['no contact', 'default: {to: ["${SECRET}"]}', /^notify\.yaml:1:16: there is no contact "\$\{SECRET\}"/],
+    ['no level', 'routes: [{match: {level: [info, "x${SECRET}"]}, to: []}]', /^notify\.yaml:1:26: level: there is no level "…"/],
+  ])('a reference to %s is a problem with its place, and never shows the secret', (_name, text, expected) => {
+    const { problems } = resolved(text.includes('default') ? text : `${text}\ndefault: {to: []}`);
+    const shown = problems.map((problem) => problem.render()).join('\n');
+    expect(shown).toMatch(expected);
+    expect(shown).not.toContain('hunter2');
+    expect(problems).toHaveLength(1);
+  });
+
   it.each([
     '"a@b.org\\r\\nRCPT TO:<evil@x.org>"',
     '"a@b.org\\nBcc: evil@x.org"',
@@ -108,7 +137,6 @@ default: {to: [night]}
     'a..b@c.org',
     'a b@c.org',
     'a@-b.org',
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable as it stands in the file.
     '"${MAIL}@b.org"',
     '42',
     '""',
