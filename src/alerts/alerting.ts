@@ -29,7 +29,7 @@ import { AlertMetrics } from './alert-metrics.ts';
 import type { DeviceState, Instance } from './device-state.ts';
 import { Devices, type DeviceView, toDeviceRow, toInstanceRow } from './devices.ts';
 import { Evaluating } from './evaluating.ts';
-import { type NewTransition, removed, type TrackedAlert } from './lifecycle.ts';
+import { countOf, type NewTransition, removed, type TrackedAlert } from './lifecycle.ts';
 import { createSqliteStateStore } from './sqlite-state-store.ts';
 import type { AlertQuery, InstanceRow, Page, StateChange, StateStore } from './state-store.ts';
 import type { TransitionSource } from './transitions.ts';
@@ -335,7 +335,7 @@ class JournalAlerting implements Alerting {
   #log(transition: NewTransition): void {
     const { alert, kind, fromLevel, reason } = transition;
     const after = alert.state === 'resolved' ? 'OK' : alert.state === 'pending' ? 'PENDING' : `FIRING ${alert.level}`;
-    const before = kind === 'pending' ? 'OK' : fromLevel === null ? 'PENDING' : `FIRING ${fromLevel}`;
+    const before = countOf(transition) === 1 ? 'OK' : fromLevel === null ? 'PENDING' : `FIRING ${fromLevel}`;
     const fields = { alert: alert.id, rule: alert.rule, device: alert.device, kind, change: `${before} => ${after}`, reason };
     // A pending alert concerns nobody yet, and there may be many.
     if (kind === 'pending' || kind === 'cancelled') this.#options.logger.debug(fields, 'alert changed');
@@ -370,7 +370,4 @@ function startingCursor(store: StateStore, { journalId, partition, range, logger
   return range.first;
 }
 
-const asTracked = (transition: NewTransition): TrackedAlert => ({
-  alert: transition.alert,
-  transitions: Number(transition.id.slice(transition.id.lastIndexOf('/') + 1)),
-});
+const asTracked = (transition: NewTransition): TrackedAlert => ({ alert: transition.alert, transitions: countOf(transition) });

@@ -16,7 +16,7 @@ import { evaluate, heard, IDLE, type InstanceState, newestCell, nextTimer, ripen
 import { type Cell, createFrame } from '../rules/frame.ts';
 import { formatValue } from '../rules/summary.ts';
 import { DeviceState, type Instance } from './device-state.ts';
-import { advance, type Moment, type NewTransition, type TrackedAlert } from './lifecycle.ts';
+import { advance, countOf, type Moment, type NewTransition, type TrackedAlert } from './lifecycle.ts';
 import { reasonFor } from './reason.ts';
 import { Timers } from './timers.ts';
 
@@ -238,8 +238,7 @@ export class Evaluating {
     if (result === null) return;
     for (const transition of result.transitions) {
       this.#transitions.push(transition);
-      const number = Number(transition.id.slice(transition.id.lastIndexOf('/') + 1));
-      this.#alerts.set(transition.alert.id, { alert: transition.alert, transitions: number });
+      this.#alerts.set(transition.alert.id, { alert: transition.alert, transitions: countOf(transition) });
     }
     instance.open = result.open;
     this.#instances.add(instance);

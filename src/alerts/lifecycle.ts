@@ -134,6 +134,9 @@ function moved(alert: Alert, number: number, moment: Moment, change: Change): Ad
   return { open: { alert, transitions: number }, transitions: [transition] };
 }
 
+/** Which of its alert's transitions it is, from 1. */
+export const countOf = ({ id }: NewTransition): number => Number(id.slice(id.lastIndexOf('/') + 1));
+
 const flagsOf = (verdict: Verdict): AlertFlag[] => (verdict.noData ? ['no-data'] : []);
 
 function alertId(subject: Subject, origin: string): string {

@@ -83,6 +83,30 @@ describe('what alerting stores', () => {
     expect(journal.released.at(-1)).toBe(3);
   });
 
+  it('changes are logged from what was to what is', async () => {
+    using database = openDatabase(join(folder, 'state.db'));
+    const journal = new ScriptedJournal();
+    journal.append([reading(0, 9), reading(5, 12), reading(10, 5)]);
+    const lines: { change?: string; msg?: string }[] = [];
+    const logger = pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line) as { change?: string }) });
+    const text = ruleText('{warning: {when: "temperature > 8"}, critical: {when: "temperature > 10", for: 5m}}');
+    await runToEnd(open(database, journal, { text, logger }), journal);
+    journal.append([reading(20, 9)]);
+    const waits = ruleText('{warning: {when: "temperature > 8", for: 5m}}');
+    await runToEnd(open(database, journal, { text: waits, logger }), journal);
+    journal.append([reading(21, 9), reading(25, 9), reading(30, 5), reading(35, 9), reading(36, 5)]);
+    await runToEnd(open(database, journal, { text: waits, logger }), journal);
+    expect(lines.flatMap(({ change }) => (change === undefined ? [] : [change]))).toEqual([
+      'OK => FIRING warning',
+      'FIRING warning => OK',
+      'OK => PENDING',
+      'PENDING => FIRING warning',
+      'FIRING warning => OK',
+      'OK => PENDING',
+      'PENDING => OK',
+    ]);
+  });
+
   it('lists are paged, the latest alert first', async () => {
     using database = openDatabase(join(folder, 'state.db'));
     const journal = new ScriptedJournal();
