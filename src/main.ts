@@ -90,4 +90,7 @@ function report(error: unknown): number {
   return 70;
 }
 
+// What nobody awaited or expected: the journal keeps what was acknowledged, and the next start goes on from there.
+process.on('uncaughtException', (error) => process.exit(Math.max(report(error), 70)));
+
 process.exit(await main(process.argv.slice(2)).catch(report));

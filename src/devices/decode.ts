@@ -80,7 +80,7 @@ const DETAILS_SHOWN_MAX = 5;
 const NOTHING_REJECTED: readonly Refused[] = Object.freeze([]);
 const IGNORED_EMPTY: Decoded = Object.freeze({ kind: 'ignored', detail: 'an empty payload' });
 const IGNORED_NOTHING: Decoded = Object.freeze({ kind: 'ignored', detail: 'no value in it' });
-const IGNORED_UNLISTED: Decoded = Object.freeze({ kind: 'ignored', detail: 'not one of the profile’s metrics' });
+const NOTHING_CLAIMED: ReadonlySet<string> = new Set();
 /** What a clock may differ by where no profile says otherwise. */
 const MAX_FUTURE_MS = 5 * 60_000;
 const MAX_PAST_MS = 30 * 86_400_000;
@@ -142,14 +142,11 @@ class DirectoryDecoder implements Decoder {
       if (skew !== null) return rejected(route.device, new Refusal('clock-skew', skew));
     }
     const collected = this.#begin();
-    const defined = route.profile !== null && route.profile.metrics.length > 0 ? route.profile.metricByName : null;
     for (const [name, value] of Object.entries(values)) {
       const problem = name === '__proto__' ? 'a metric cannot be called __proto__' : nameProblem(name);
-      const definition = defined?.get(name)?.definition;
+      const definition = route.profile?.metricByName.get(name)?.definition;
       if (problem !== null) collected.refusals.push(new Refusal('invalid-metric', problem));
-      else if (defined !== null && definition === undefined) {
-        collected.refusals.push(new Refusal('unknown-metric', `${name} is not one of the profile's metrics`));
-      } else keep(collected, name, definition === undefined ? postedFreely(value) : postedValue(definition, value));
+      else keep(collected, name, definition === undefined ? postedFreely(value) : postedValue(definition, value));
     }
     const reading = this.#reading(route, at, at === null ? 0 : FLAG_DEVICE_TIME);
     return finish(route.device, reading === null ? [] : [reading], collected.refusals);
@@ -165,7 +162,6 @@ class DirectoryDecoder implements Decoder {
   }
 
   #decodeScalar(route: OpenRoute, text: string, collected: Collected): Decoded {
-    if (route.profile !== null && route.profile.metrics.length > 0 && route.scalar === null) return IGNORED_UNLISTED;
     const name = scalarName(route);
     if (name instanceof Refusal) return rejected(route.device, name);
     keep(collected, name, decodeScalar(text, route.scalar?.definition ?? null));
@@ -229,18 +225,10 @@ class DirectoryDecoder implements Decoder {
       flags = time.flags;
     }
     const named = route.metric === null ? object : { [route.metric]: object };
-    if (profile !== null && profile.metrics.length > 0) {
-      const occurs = collectDefined(named, profile.metrics, collected);
-      if (!occurs && Object.keys(object).length > 0) {
-        return new Refusal(
-          'no-metric',
-          `none of the profile's metrics is in it: ${profile.metrics.map((metric) => metric.definition.path).join(', ')}`,
-        );
-      }
-    } else {
-      const refusal = collectAll(named, this.#names, collected);
-      if (refusal !== null) return refusal;
-    }
+    if (profile !== null) collectDefined(named, profile.metrics, collected);
+    // What the profile does not describe is kept as it comes: it may be wanted later, and nothing is lost meanwhile.
+    const refusal = collectAll(named, this.#names, profile?.claimed ?? NOTHING_CLAIMED, collected);
+    if (refusal !== null) return refusal;
     return this.#reading(route, at, flags);
   }
 

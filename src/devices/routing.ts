@@ -24,6 +24,8 @@ export interface CompiledProfile {
   readonly metrics: readonly DefinedMetric[];
   readonly metricByName: ReadonlyMap<string, DefinedMetric>;
   readonly time: JsonPath | null;
+  /** What is not taken under its own path: the metrics' paths and names, and the time. */
+  readonly claimed: ReadonlySet<string>;
 }
 
 export interface OpenRoute extends Route {
@@ -182,6 +184,7 @@ function compileProfile(profile: Profile): CompiledProfile {
     metrics,
     metricByName: new Map(metrics.map((metric) => [metric.definition.name, metric])),
     time: profile.time === null ? null : pathOf(profile.time),
+    claimed: new Set([...profile.metrics.flatMap(({ name, path }) => [name, path]), ...(profile.time === null ? [] : [profile.time])]),
   };
 }
 

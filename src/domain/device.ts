@@ -38,7 +38,7 @@ export interface Profile {
   readonly intervalMs: number | null;
   /** How old a value may be and still count; null: derived from the interval. */
   readonly maxGapMs: number | null;
-  /** Empty: every value of the payload is taken, under its dotted path. */
+  /** What else the payload holds is taken as it comes, under its dotted path. */
   readonly metrics: readonly MetricDefinition[];
   readonly limits: Readonly<Record<string, number>>;
 }

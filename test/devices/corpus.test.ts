@@ -69,10 +69,10 @@ const OTHERWISE: Record<string, { outcome: string; because: string }> = {
   'malformed-018': { outcome: 'ignored', because: 'unavailable is no reading and no error' },
   'malformed-020': { outcome: 'ignored', because: 'None is no reading and no error' },
   'malformed-031': { outcome: 'not-a-number', because: 'no profile can ask for decimal commas yet' },
+  'malformed-037': { outcome: 'partial', because: 'the number is refused; lastseen is kept as the text it is' },
   'malformed-052': { outcome: 'ignored', because: 'valid, no readings: a sign of life' },
   'malformed-060': { outcome: 'invalid-json', because: 'InfluxDB line protocol is not supported yet' },
   'malformed-069': { outcome: 'invalid-json', because: 'InfluxDB line protocol is not supported yet' },
-  'malformed-081': { outcome: 'out-of-range', because: 'its only value is dropped: nothing is accepted in part' },
 };
 
 /** Cases whose payload is one scalar, and so come on a metric's own topic. */

@@ -58,19 +58,28 @@ export interface Collected {
   sawInexact: boolean;
 }
 
-/** Every value of the object under its dotted path. */
-export function collectAll(object: JsonObject, names: NameTree, into: Collected): Refusal | null {
-  return collect(object, { names, node: names.root, depth: 1 }, into);
+/** Every value of the object under its dotted path, but for what a profile has claimed. */
+export function collectAll(object: JsonObject, names: NameTree, claimed: ReadonlySet<string>, into: Collected): Refusal | null {
+  return collect(object, { names, claimed, node: names.root, depth: 1 }, into);
 }
 
-function collect(object: JsonObject, at: { names: NameTree; node: NameNode; depth: number }, into: Collected): Refusal | null {
+interface Branch {
+  readonly names: NameTree;
+  readonly claimed: ReadonlySet<string>;
+  readonly node: NameNode;
+  readonly depth: number;
+}
+
+function collect(object: JsonObject, at: Branch, into: Collected): Refusal | null {
+  const { names, claimed } = at;
   for (const key in object) {
     const raw = object[key];
-    if (raw === null) continue;
-    const node = at.names.child(at.node, key);
+    if (raw === null || (at.depth === 1 && claimed.has(key))) continue;
+    const node = names.child(at.node, key);
+    if (claimed.has(node.name)) continue;
     if (typeof raw === 'object') {
       if (at.depth >= DEPTH_MAX) return new Refusal('too-deep', `nested deeper than ${DEPTH_MAX} levels`);
-      const refusal = collect(raw as JsonObject, { names: at.names, node, depth: at.depth + 1 }, into);
+      const refusal = collect(raw as JsonObject, { names, claimed, node, depth: at.depth + 1 }, into);
       if (refusal !== null) return refusal;
       continue;
     }
@@ -96,13 +105,10 @@ export interface DefinedMetric {
   readonly path: JsonPath;
 }
 
-/** @returns whether any of the metrics occurs in the object at all, be it as null */
-export function collectDefined(object: JsonObject, metrics: readonly DefinedMetric[], into: Collected): boolean {
-  let occurs = false;
+export function collectDefined(object: JsonObject, metrics: readonly DefinedMetric[], into: Collected): void {
   for (const metric of metrics) {
     const raw = lookUp(object, metric.path);
     if (raw === undefined) continue;
-    occurs = true;
     if (typeof raw === 'number' && isInexact(raw) && metric.definition.type === 'text') into.sawInexact = true;
     const value = definedValue(metric.definition, raw);
     if (value instanceof Refusal) into.refusals.push(value);
@@ -111,7 +117,6 @@ export function collectDefined(object: JsonObject, metrics: readonly DefinedMetr
       into.values.push(value);
     }
   }
-  return occurs;
 }
 
 /** A dotted path: the whole of it as one key, or a key and the rest of it. `AM2301.Temperature` finds both spellings. */
