@@ -29,7 +29,6 @@ export async function follow(options: {
   readonly lingerMs?: number;
 }): Promise<Position> {
   const { id, journal, partition, handler, signal } = options;
-  const aborted = new Promise<null>((resolve) => signal.addEventListener('abort', () => resolve(null), { once: true }));
   let cursor = options.from;
   while (!signal.aborted) {
     const reading = journal.read(id, partition, cursor, {
@@ -37,15 +36,24 @@ export async function follow(options: {
       waitMs: Math.min(Math.max(0, handler.waitMs()), WAIT_MS_MAX),
       lingerMs: options.lingerMs ?? 0,
     });
-    const slice = await Promise.race([reading, aborted]);
-    if (slice === null) {
-      // The journal may be closing too: what this read answers no longer matters to anyone.
-      reading.catch(() => undefined);
-      break;
-    }
+    const slice = await unlessAborted(reading, signal);
+    if (slice === null) break;
     await handler.apply(slice, cursor);
     const last = slice.batches.at(-1);
     if (last !== undefined) cursor = last.first + last.count;
   }
   return cursor;
+}
+
+/**
+ * The slice, or null when the signal aborts first. Not a race against one promise for the whole loop: that promise would
+ * remember every slice it was ever raced with.
+ */
+function unlessAborted(reading: Promise<Slice>, signal: AbortSignal): Promise<Slice | null> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => resolve(null);
+    signal.addEventListener('abort', onAbort, { once: true });
+    // After an abort the journal may be closing too: what the read answers then no longer matters to anyone.
+    reading.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
 }
