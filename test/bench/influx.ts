@@ -1,4 +1,5 @@
 /** A real InfluxDB on the same cores, with a new database for every run, or the reason why there is none. */
+import { stopOnSignal } from '../load/server.ts';
 import { startInflux } from '../services/influx.ts';
 
 export type InfluxForBench =
@@ -10,6 +11,7 @@ export async function influxForBench(): Promise<InfluxForBench> {
   const influx = await startInflux();
   if (!influx.available) return { skipped: influx.reason };
   const server = influx.value;
+  stopOnSignal(() => Promise.resolve(server[Symbol.asyncDispose]()));
   let runs = 0;
   return {
     async freshUrl() {

@@ -3,6 +3,7 @@
  * turns, every run on a fresh process, and what counts is the median of the ratios: the machine's own speed cancels out.
  */
 import { cpus, totalmem } from 'node:os';
+import { isEnding } from '../load/server.ts';
 import { type AlertLatency, measureAlertLatency } from './alert-latency.ts';
 import { type InfluxForBench, influxForBench } from './influx.ts';
 import { type BenchOptions, type History, parseBenchOptions, USAGE } from './options.ts';
@@ -114,4 +115,9 @@ async function measureAlerts(
   return results;
 }
 
-process.exitCode = await main();
+try {
+  process.exitCode = await main();
+} catch (error) {
+  // Interrupted: its children are gone, and so is this process once they are cleaned up after.
+  if (!isEnding()) throw error;
+}

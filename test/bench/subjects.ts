@@ -20,7 +20,6 @@ export interface Look {
   readonly lag: Readonly<Record<string, number>>;
 }
 
-const WITHOUT_HISTORY = fileURLToPath(new URL('./without-history.ts', import.meta.url));
 const BARE = fileURLToPath(new URL('./bare-broker.ts', import.meta.url));
 const ANSWER_WAIT_MS = 5000;
 
@@ -64,11 +63,7 @@ export async function startTocsin(options: TocsinOptions): Promise<Subject> {
     profiles: [PROFILE],
     rules: [...benchRules(options.rules), ...(options.moreRules ?? [])],
   });
-  const server = await startServer({
-    folder: folder.path,
-    environment: { LOG_LEVEL: 'warn' },
-    ...(options.history === 'none' ? { program: WITHOUT_HISTORY } : {}),
-  });
+  const server = await startServer({ folder: folder.path, environment: { LOG_LEVEL: 'warn' } });
   return {
     pid: server.pid,
     mqttPort: server.mqttPort,
@@ -108,6 +103,7 @@ const PROFILE = {
 
 function settingsOf({ history, influxUrl, smtpUrl }: TocsinOptions): Record<string, unknown> {
   return {
+    ...(history === 'none' ? { roles: ['ingest', 'alerting', 'notifying', 'web'] } : {}),
     ...(history === 'influx' ? { history: { influx: influxUrl } } : {}),
     ...(smtpUrl === undefined ? {} : { email: { smtp: smtpUrl, from: 'Tocsin <tocsin@localhost>' } }),
   };

@@ -17,6 +17,7 @@ const READY_WAIT_MS = 30_000;
 const STOP_WAIT_MS = 15_000;
 const STDERR_KEPT_BYTES = 16_384;
 const REQUEST_WAIT_MS = 10_000;
+const SIGNAL_WAIT_MS = 5000;
 
 /** Parts of a configuration; all in JSON, which is YAML. */
 export interface ServerConfig {
@@ -33,8 +34,6 @@ export interface StartOptions {
   readonly set?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly readyWaitMs?: number;
-  /** Another program that takes the arguments of `tocsin` and prints its ready line. */
-  readonly program?: string;
 }
 
 export interface Server extends AsyncDisposable {
@@ -56,17 +55,32 @@ export interface Server extends AsyncDisposable {
 
 const liveChildren = new Set<ChildProcess>();
 const liveFolders = new Set<string>();
+const stops = new Set<() => Promise<void>>();
+let ending = false;
 
 export function removeAllLeftovers(): void {
   for (const child of liveChildren) child.kill('SIGKILL');
   for (const folder of liveFolders) rmSync(folder, { recursive: true, force: true });
 }
 process.once('exit', removeAllLeftovers);
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
+for (const [signal, status] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  process.once(signal, async () => {
+    ending = true;
     removeAllLeftovers();
-    process.kill(process.pid, signal);
+    await Promise.race([Promise.allSettled([...stops].map((stop) => stop())), systemClock.sleep(SIGNAL_WAIT_MS)]);
+    process.exit(status);
   });
+}
+
+/** True once a signal has begun to end this process: what fails from then on is no one's concern. */
+export const isEnding = (): boolean => ending;
+
+/** What else is to be stopped when a signal ends this process. */
+export function stopOnSignal(stop: () => Promise<void>): void {
+  stops.add(stop);
 }
 
 /** Kills the child when this process ends before it does. */
@@ -116,7 +130,7 @@ export async function startServer(options: StartOptions): Promise<Server> {
   const file = join(options.folder, 'config', 'tocsin.yaml');
   const settings = (options.set ?? []).flatMap((setting) => ['--set', setting]);
   const child = watchChild(
-    spawn(process.execPath, [options.program ?? MAIN, 'run', '--config', file, ...settings], {
+    spawn(process.execPath, [MAIN, 'run', '--config', file, ...settings], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NO_COLOR: '1', ...options.environment },
     }),
