@@ -197,11 +197,7 @@ export class Delivery {
       return { next: 'delivered' };
     }
     outbox.attempted(message, channel === null ? outcome.detail : `${channel.kind} to ${channel.address}: ${outcome.detail}`, now);
-    const newer = outbox.newerThan(message);
-    if (newer !== null) {
-      outbox.addReplaced(newer, outbox.supersede(message, newer.subject, now));
-      return { next: 'superseded' };
-    }
+    if (outbox.supersededBy(message, now)) return { next: 'superseded' };
     const channels = this.#contacts.get(message.contact)?.channels.length ?? 0;
     const attempted = { ...message, channelAttempts: message.channelAttempts + 1, hasNextChannel: message.channel + 1 < channels };
     const settlement = settle(outcome, attempted, { now, timing });

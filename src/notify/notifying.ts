@@ -226,7 +226,7 @@ class NotifyingService {
       kind,
       transition,
       facts: this.#facts(transition.alert),
-      replaces: replaces.map(({ subject }) => subject),
+      replaces,
       publicUrl,
     });
     const header = (text: string): string => oneLine(text, 200).replace(/[^\x20-\x7e]/g, '?');

@@ -1,7 +1,7 @@
 /** A message as the outbox holds it, read back from its row and checked: the file may be another version's. */
 import type { SQLOutputValue } from 'node:sqlite';
 import * as z from 'zod';
-import { LEVELS, type Transition } from '../domain/alert.ts';
+import { LEVELS, type Level, type Transition } from '../domain/alert.ts';
 import type { MessageKind } from './decide.ts';
 
 export type MessageState = 'waiting' | 'delivered' | 'superseded' | 'given-up';
@@ -9,6 +9,9 @@ export type MessageState = 'waiting' | 'delivered' | 'superseded' | 'given-up';
 export interface Replaced {
   readonly transition: string;
   readonly subject: string;
+  readonly level: Level;
+  /** Event time of the transition, µs. */
+  readonly at: number;
 }
 
 export interface OutboxMessage {
@@ -17,6 +20,7 @@ export interface OutboxMessage {
   readonly alert: string;
   readonly contact: string;
   readonly kind: MessageKind;
+  /** It is about a critical alert, or stands in for a message that was. */
   readonly isUrgent: boolean;
   readonly subject: string;
   readonly transition: Transition;
@@ -58,7 +62,7 @@ const transitionForm = z.object({
   receivedAt: z.number().nullable(),
   reason: z.string(),
 });
-const replacesForm = z.array(z.object({ transition: z.string(), subject: z.string() }));
+const replacesForm = z.array(z.object({ transition: z.string(), subject: z.string(), level, at: z.number() }));
 const kindForm = z.enum(['firing', 'level', 'no-data', 'resolved']);
 const stateForm = z.enum(['waiting', 'delivered', 'superseded', 'given-up']);
 export const stateOf = (value: SQLOutputValue | undefined): MessageState => stateForm.parse(value);

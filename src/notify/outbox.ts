@@ -74,40 +74,25 @@ export class Outbox {
       const id = messageId(transition.id, contact);
       if (this.#get('SELECT 1 FROM notify_message WHERE id = ?', id) !== undefined) continue;
       const first = this.#get('SELECT first_message FROM notify_told WHERE alert = ? AND contact = ?', alert, contact);
-      const replaces: Replaced[] = [];
-      for (const older of this.#waitingFor(alert, contact)) {
-        if (context.isSending(older.id)) continue;
-        replaces.push(...this.supersede(older, context.subject, now));
-      }
+      const older = this.#waitingFor(alert, contact).filter((message) => !context.isSending(message.id));
       this.#run(
         `INSERT INTO notify_message (id, alert, contact, kind, urgent, subject, transition, thread, replaces, state, created_at,
            channel, channel_since, channel_attempts, attempts, next_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, 0, ?, 0, 0, ?)`,
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, '[]', 'waiting', ?, 0, ?, 0, 0, ?)`,
         ...[id, alert, contact, decision.kind, transition.alert.level === 'critical' ? 1 : 0, context.subject, JSON.stringify(transition)],
-        ...[first === undefined ? null : String(first.first_message), JSON.stringify(bounded(replaces)), now, now, now],
+        ...[first === undefined ? null : String(first.first_message), now, now, now],
       );
+      this.#replace(older, id, now);
       this.#run('INSERT INTO notify_told VALUES (?, ?, ?) ON CONFLICT DO NOTHING', alert, contact, id);
     }
     if (transition.kind === 'resolved') this.#run('DELETE FROM notify_told WHERE alert = ?', alert);
   }
 
-  /** Ends a message for a newer one; returns what the newer one now stands in for. */
-  supersede(older: OutboxMessage, newerSubject: string, now: number): Replaced[] {
-    this.#end(older, { state: 'superseded', detail: `replaced by: ${newerSubject}`, now, kind: 'superseded' });
-    return [...older.replaces, { transition: older.transition.id, subject: older.subject }];
-  }
-
-  /** The newer waiting message about the same alert to the same contact, if there is one. */
-  newerThan(message: OutboxMessage): OutboxMessage | null {
-    return this.#waitingFor(message.alert, message.contact).findLast(({ number }) => number > message.number) ?? null;
-  }
-
-  addReplaced(message: OutboxMessage, replaces: readonly Replaced[]): void {
-    this.#run(
-      'UPDATE notify_message SET replaces = ? WHERE id = ?',
-      JSON.stringify(bounded([...replaces, ...message.replaces])),
-      message.id,
-    );
+  /** The message was tried in vain: ends it in favour of a newer one about the same alert to the same contact, if one waits. */
+  supersededBy(message: OutboxMessage, now: number): OutboxMessage | null {
+    const newer = this.#waitingFor(message.alert, message.contact).findLast(({ number }) => number > message.number) ?? null;
+    if (newer !== null) this.#replace([message], newer.id, now);
+    return newer;
   }
 
   /** Messages to send now, critical ones first, then the longest due. */
@@ -225,11 +210,7 @@ export class Outbox {
     for (const { alert, contact } of rows) {
       const waiting = this.#waitingFor(String(alert), String(contact));
       const newest = waiting.pop();
-      if (newest === undefined) continue;
-      this.addReplaced(
-        newest,
-        waiting.flatMap((older) => this.supersede(older, newest.subject, now)),
-      );
+      if (newest !== undefined) this.#replace(waiting, newest.id, now);
     }
   }
 
@@ -251,6 +232,29 @@ export class Outbox {
       ...[cutoff, PRUNED_AT_ONCE],
     );
     return Math.max(old, many, entries) >= PRUNED_AT_ONCE;
+  }
+
+  /**
+   * Ends messages in favour of a newer one. That one tells of them, is as urgent as they were, and goes on where the last
+   * of them had got to on its way through the contact's channels: an alert that changes often must not keep its contact
+   * from ever reaching the fallback.
+   */
+  #replace(older: readonly OutboxMessage[], newerId: string, now: number): void {
+    const last = older.at(-1);
+    const row = this.#get('SELECT * FROM notify_message WHERE id = ?', newerId);
+    if (last === undefined || row === undefined) return;
+    const newer = messageOfRow(row);
+    for (const message of older)
+      this.#end(message, { state: 'superseded', detail: `replaced by: ${newer.subject}`, now, kind: 'superseded' });
+    const replaces = older.flatMap((message): Replaced[] => [
+      ...message.replaces,
+      { transition: message.transition.id, subject: message.subject, level: message.transition.alert.level, at: message.transition.at },
+    ]);
+    this.#run(
+      'UPDATE notify_message SET replaces = ?, urgent = ?, channel = ?, channel_since = ? WHERE id = ?',
+      ...[JSON.stringify(bounded([...replaces, ...newer.replaces])), newer.isUrgent || older.some(({ isUrgent }) => isUrgent) ? 1 : 0],
+      ...[last.channel, last.channelSince, newerId],
+    );
   }
 
   #waitingFor(alert: string, contact: string): OutboxMessage[] {
@@ -284,6 +288,11 @@ export class Outbox {
   #run = (sql: string, ...values: SQLInputValue[]): number => Number(this.#statement(sql).run(...values).changes);
 }
 
-/** The first one and the latest ones: the beginning of the story is worth more than its middle. */
-const bounded = (replaces: readonly Replaced[]): readonly Replaced[] =>
-  replaces.length <= REPLACED_MAX ? replaces : [...replaces.slice(0, 1), ...replaces.slice(1 - REPLACED_MAX)];
+/** The first one and the latest ones: the beginning of the story is worth more than its middle, and its worst more than either. */
+function bounded(replaces: readonly Replaced[]): readonly Replaced[] {
+  if (replaces.length <= REPLACED_MAX) return replaces;
+  const left = replaces.slice(1, 1 - REPLACED_MAX);
+  const kept = [...replaces.slice(0, 1), ...replaces.slice(1 - REPLACED_MAX)];
+  const worst = left.findLast(({ level }) => level === 'critical');
+  return worst === undefined || kept.some(({ level }) => level === 'critical') ? kept : kept.with(1, worst);
+}

@@ -5,7 +5,7 @@
  * the subject is one line, and HTML is escaped. Nothing external is loaded; colours are left to the reader's own theme
  * except where they carry the level.
  */
-import type { Level, Transition } from '../domain/alert.ts';
+import { type Level, levelRank, type Transition } from '../domain/alert.ts';
 import { formatDurationMs } from '../std/quantity.ts';
 import type { MessageKind } from './decide.ts';
 import type { AlertFacts } from './facts.ts';
@@ -14,8 +14,8 @@ export interface RenderInput {
   readonly kind: MessageKind;
   readonly transition: Transition;
   readonly facts: AlertFacts;
-  /** Subjects of earlier messages that this one stands in for, oldest first. */
-  readonly replaces: readonly string[];
+  /** Earlier messages that were not delivered and that this one stands in for, oldest first. Times are µs. */
+  readonly replaces: readonly { readonly subject: string; readonly level: Level; readonly at: number }[];
   readonly publicUrl: string | null;
 }
 
@@ -66,10 +66,14 @@ export function subjectOf({ kind, transition, facts }: Pick<RenderInput, 'kind' 
 
 const isSilent = ({ alert }: Transition): boolean => alert.state === 'firing' && alert.flags.includes('no-data');
 
-function headingOf({ kind, transition }: RenderInput): string {
+function headingOf({ kind, transition, replaces }: RenderInput): string {
   const { alert, fromLevel } = transition;
   const what = `${oneLine(alert.rule, 64)} on ${oneLine(alert.device, 80)}`;
-  if (kind === 'resolved') return `${what} is over`;
+  if (kind === 'resolved') {
+    // It may be the first that the reader hears of it.
+    const worst = [alert.level, ...replaces.map(({ level }) => level)].reduce((a, b) => (levelRank(b) > levelRank(a) ? b : a));
+    return `${what} was ${worst} and is over`;
+  }
   if (kind === 'no-data')
     return isSilent(transition) ? `${what}: no more data, the alert stays open` : `${what}: data again, the alert is still open`;
   if (kind === 'level' && fromLevel !== null) return `${what} went from ${fromLevel} to ${alert.level}`;
@@ -88,6 +92,7 @@ function rowsOf({ kind, transition, facts }: RenderInput): [name: string, value:
     rows.push(['Condition', `${oneLine(facts.condition, LINE_LENGTH_MAX)}${held}`]);
   }
   rows.push(['Since', timeText(alert.since)]);
+  if (kind === 'resolved' && alert.firedAt !== null && alert.firedAt !== alert.since) rows.push(['Fired', timeText(alert.firedAt)]);
   if (kind === 'resolved' && alert.resolvedAt !== null) {
     const from = alert.firedAt ?? alert.since;
     const lasted = alert.resolvedAt > from ? ` (fired for ${formatDurationMs((alert.resolvedAt - from) / 1000)})` : '';
@@ -105,7 +110,7 @@ function rowsOf({ kind, transition, facts }: RenderInput): [name: string, value:
 
 function notesOf({ replaces }: RenderInput): string[] {
   if (replaces.length === 0) return [];
-  const earlier = replaces.map((subject) => oneLine(subject, SUBJECT_LENGTH_MAX)).join('; ');
+  const earlier = replaces.map(({ subject, at }) => `${oneLine(subject, SUBJECT_LENGTH_MAX)} (${timeText(at)})`).join('; ');
   return [
     `This message takes the place of ${replaces.length === 1 ? 'an earlier one' : `${replaces.length} earlier ones`} not delivered before: ${earlier}`,
   ];

@@ -6,6 +6,7 @@ import { simpleParser } from 'mailparser';
 import { describe, expect, it } from 'vitest';
 import { messageId } from '../../src/notify/outbox.ts';
 import { openDatabase } from '../../src/sqlite/database.ts';
+import { systemClock } from '../../src/std/clock.ts';
 import { type Bench, configOf, eventually, QUICK, startNotifying, TransitionLog } from './fixtures.ts';
 import { freePort, startSmtp } from './smtp.ts';
 
@@ -230,7 +231,32 @@ describe('delivery', () => {
     const mail = server.received[0]?.mail;
     expect(mail?.subject).toBe('[RESOLVED] fridge-warm on fridge-01: 5 °C');
     expect(mail?.text).toContain('takes the place of 2 earlier ones');
+    expect(mail?.text).toContain('was critical and is over');
     expect(mail?.headers.get('x-tocsin-replaces')).toBe('a/1, a/2');
+  });
+
+  it('an alert that keeps changing still reaches the fallback in time', async () => {
+    const tried: string[] = [];
+    const notifier = {
+      async send({ channel, subject }: { channel: { address: string }; subject: string }) {
+        tried.push(`${channel.address.split('@')[0]} ${subject.split(' ')[0]}`);
+        if (channel.address.startsWith('second')) return { outcome: 'delivered' as const, detail: 'taken' };
+        return { outcome: 'retryable' as const, detail: 'not now' };
+      },
+      close: () => Promise.resolve(),
+    };
+    const timing = { ...QUICK, fallbackAfterMs: { critical: 400, other: 3_600_000 } };
+    await using bench = startNotifying({ notifiers: new Map([['email', notifier]]), config: twoChannels, timing });
+    bench.log.add('firing', { id: 'a' });
+    bench.notifying.wake();
+    for (let change = 0; !tried.some((to) => to.startsWith('second')) && change < 200; change++) {
+      await systemClock.sleep(50);
+      const level = change % 2 === 0 ? 'warning' : 'critical';
+      bench.log.add('level', { id: 'a', level }, { fromLevel: level === 'warning' ? 'critical' : 'warning' });
+      bench.notifying.wake();
+    }
+    expect(tried.at(-1)).toMatch(/^second /);
+    expect(bench.notifying.notifications({ state: 'delivered' }).items[0]?.replaces).toContain('a/1');
   });
 
   it('keeps the order for one alert while its first message is on its way', async () => {

@@ -88,6 +88,31 @@ describe('the outbox', () => {
     ]);
   });
 
+  it('what takes the place of a critical message is as urgent, and goes on along the channels from where that one was', () => {
+    using parts = outboxWith(2);
+    const { outbox, log } = parts;
+    const [critical] = outbox.due(10, 10);
+    if (critical === undefined) throw new Error('nothing due');
+    expect(critical).toMatchObject({ alert: 'a1', isUrgent: true });
+    outbox.nextChannel(critical, 'refused for good', 11);
+    const better = log.add('level', { id: 'a1', level: 'warning' }, { fromLevel: 'critical' });
+    outbox.record(better, { kind: 'level', contacts: ['c'], reason: 'because' }, { subject: 'better', now: 20, isSending: () => false });
+    expect(outbox.due(20, 1)).toMatchObject([
+      { subject: 'better', isUrgent: true, channel: 1, channelSince: 11, createdAt: 20, replaces: [{ subject: 's1', level: 'critical' }] },
+    ]);
+  });
+
+  it('a message that was tried in vain while a newer one came hands on the same', () => {
+    using parts = outboxWith(2);
+    const { outbox, log } = parts;
+    const [critical] = outbox.due(10, 10);
+    if (critical === undefined) throw new Error('nothing due');
+    const better = log.add('level', { id: 'a1', level: 'warning' }, { fromLevel: 'critical' });
+    outbox.record(better, { kind: 'level', contacts: ['c'], reason: 'because' }, { subject: 'better', now: 20, isSending: () => true });
+    expect(outbox.supersededBy(critical, 30)?.subject).toBe('better');
+    expect(outbox.due(30, 1)).toMatchObject([{ subject: 'better', isUrgent: true, channelSince: 1, replaces: [{ subject: 's1' }] }]);
+  });
+
   it('remembers at most twenty replaced messages: the first and the latest', () => {
     using parts = outboxWith(1);
     const { outbox, log } = parts;
@@ -97,5 +122,18 @@ describe('the outbox', () => {
     }
     const [latest] = outbox.list({ limit: 1 });
     expect(latest?.replaces.map(({ subject }) => subject)).toEqual(['s0', ...Array.from({ length: 19 }, (_, i) => `u${i + 10}`)]);
+  });
+
+  it('of many replaced messages never forgets the last critical one', () => {
+    using parts = outboxWith(1);
+    const { outbox, log } = parts;
+    for (let i = 0; i < 30; i++) {
+      const update = log.add('level', { id: 'a0', level: i === 5 ? 'critical' : 'warning' });
+      outbox.record(update, { kind: 'level', contacts: ['c'], reason: 'because' }, { subject: `u${i}`, now: 20, isSending: () => false });
+    }
+    const [latest] = outbox.list({ limit: 1 });
+    expect(latest?.replaces).toHaveLength(20);
+    expect(latest?.replaces.slice(0, 3).map(({ subject }) => subject)).toEqual(['s0', 'u5', 'u11']);
+    expect(latest?.isUrgent).toBe(true);
   });
 });

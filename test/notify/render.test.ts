@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import type { Alert, Transition } from '../../src/domain/alert.ts';
 import type { MessageKind } from '../../src/notify/decide.ts';
 import { factsOf } from '../../src/notify/facts.ts';
-import { render } from '../../src/notify/render.ts';
+import { type RenderInput, render } from '../../src/notify/render.ts';
 import { directory, rule, TransitionLog } from './fixtures.ts';
 
-function message(kind: MessageKind, alert: Partial<Alert> = {}, more: Partial<Transition> = {}, replaces: string[] = []) {
+function message(kind: MessageKind, alert: Partial<Alert> = {}, more: Partial<Transition> = {}, replaces: RenderInput['replaces'] = []) {
   const transition = new TransitionLog().add(kind, { id: 'fridge-warm/fridge-01/7', ...alert }, more);
   return render({
     kind,
@@ -60,9 +60,19 @@ Alert: https://tocsin.example.org/?alert=fridge-warm%2Ffridge-01%2F7
   it('tells how long it fired, what a level was before, and what it stands in for', () => {
     expect(message('resolved').text).toContain('Ended:     2026-01-02 03:24:05 UTC (fired for 10m)');
     expect(message('level', {}, { fromLevel: 'warning' }).text).toContain('went from warning to critical');
-    const replaced = message('resolved', {}, {}, ['[WARNING] fridge-warm on fridge-01: 9 °C']);
-    expect(replaced.text).toContain('takes the place of an earlier one not delivered before: [WARNING] fridge-warm on fridge-01: 9 °C');
-    expect(replaced.html).toContain('takes the place of an earlier one');
+  });
+
+  it('of an end that is the first that is heard of it says what had fired, when, and how bad it was', () => {
+    const at = Date.UTC(2026, 0, 2, 3, 14, 5) * 1000;
+    const earlier = [{ subject: '[CRITICAL] fridge-warm on fridge-01: 9 °C', level: 'critical' as const, at }];
+    const { text, html } = message('resolved', { level: 'warning' }, {}, earlier);
+    for (const shown of [text, html]) {
+      expect(shown).toContain('fridge-warm on fridge-01 was critical and is over');
+      expect(shown).toContain(
+        'takes the place of an earlier one not delivered before: [CRITICAL] fridge-warm on fridge-01: 9 °C (2026-01-02 03:14:05 UTC)',
+      );
+    }
+    expect(text).toContain('Fired:     2026-01-02 03:14:05 UTC');
   });
 
   it('finds the unit of the first metric that the condition names', () => {
