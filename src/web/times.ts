@@ -42,7 +42,10 @@ function parseZone(zone: string): number | undefined {
 /** Keys whose number is a time in µs. */
 const isTimeKey = (key: string): boolean => TIME_KEYS.has(key) || /[a-z]At$/.test(key);
 const TIME_KEYS = new Set(['at', 'since', 'until', 'from', 'to', 'lastSeen', 'firstSeen', 'time']);
-/** Keys whose content is named by users: a metric called `at` is a value, not a time. */
+/**
+ * Keys whose content is named by users: a metric called `at` is a value, not a time. What stands below such a name is ours
+ * again: a device's latest value has an `at` and a `receivedAt`.
+ */
 const OPAQUE_KEYS = new Set(['values', 'labels', 'limits', 'value']);
 
 /** A copy of plain data in which every time in µs is RFC 3339. Pure. */
@@ -52,7 +55,12 @@ export function withTimes(data: unknown): unknown {
   const copy: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(data)) {
     if (typeof value === 'number' && isTimeKey(key)) copy[key] = formatTime(value);
-    else copy[key] = OPAQUE_KEYS.has(key) ? value : withTimes(value);
+    else copy[key] = OPAQUE_KEYS.has(key) ? namedByUsers(value) : withTimes(value);
   }
   return copy;
+}
+
+function namedByUsers(data: unknown): unknown {
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) return data;
+  return Object.fromEntries(Object.entries(data).map(([name, value]) => [name, withTimes(value)]));
 }

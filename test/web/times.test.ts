@@ -46,6 +46,7 @@ describe('times at the edge', () => {
       labels: { at: 'x' },
       timeline: [{ at, reason: 'r' }],
       metrics: { at: { value: 1, at } },
+      device: { values: { at: { value: at, at, receivedAt: at } } },
     };
     expect(withTimes(input)).toEqual({
       since: text,
@@ -56,6 +57,7 @@ describe('times at the edge', () => {
       labels: { at: 'x' },
       timeline: [{ at: text, reason: 'r' }],
       metrics: { at: { value: 1, at: text } },
+      device: { values: { at: { value: at, at: text, receivedAt: text } } },
     });
     expect(input.since).toBe(at);
   });
