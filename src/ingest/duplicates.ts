@@ -7,7 +7,8 @@
  *   within 60 s: else it is kept, doubled rather than lost;
  * - QoS 2, by its packet identifier until PUBREL: the identifiers are journaled and survive a crash.
  *
- * Everything here is bounded: what falls out of a window is taken for new.
+ * Only what is durable may be recognised: what the journal refused is forgotten here, or sending it again would be
+ * answered as if it were safe. Everything here is bounded: what falls out of a window is taken for new.
  */
 import type { Reading, Shape, Value } from '../domain/reading.ts';
 import { FLAG_DEVICE_TIME } from '../domain/reading.ts';
@@ -48,6 +49,13 @@ class DeviceWindow {
     if (at > this.newestAt) this.newestAt = at;
   }
 
+  remove(at: number, hash: number): void {
+    for (let index = 0; index < this.#filled; index++) {
+      // No reading has this time.
+      if (this.#at[index] === at && this.#hash[index] === hash) this.#at[index] = Number.NaN;
+    }
+  }
+
   #grow(size: number): void {
     const at = new Float64Array(size);
     const hash = new Uint32Array(size);
@@ -70,6 +78,11 @@ export class ReadingWindow {
     if (at <= window.newestAt && window.has(at, hash)) return true;
     window.add(at, hash, this.#windowMax);
     return false;
+  }
+
+  /** A reading that was given up: the device sends it again, and then it is new. */
+  forget(reading: Reading): void {
+    this.#devices.get(reading.device.id)?.remove(reading.at, this.#contentHash(reading.metrics, reading.values));
   }
 
   /** A time of receipt strictly later than the device's previous one, so that a burst stays as many readings. */
@@ -133,6 +146,11 @@ export class SessionWindow {
     this.#exchangeCount -= open.length;
     this.#exchanges.delete(client);
     return open;
+  }
+
+  /** Messages were given up, and it is not known which of the publishes they were: each that is sent again is new. */
+  forgetPublishes(): void {
+    this.#publishes.clear();
   }
 
   remember(client: string, packetId: number, hash: number, nowMs: number): void {

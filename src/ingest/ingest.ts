@@ -10,11 +10,10 @@ import type { Decoded, DecodedReading, Decoder } from '../devices/decode.ts';
 import type { DeviceRef, Value } from '../domain/reading.ts';
 import { FLAG_DEVICE_TIME } from '../domain/reading.ts';
 import { readBatch } from '../journal/batch.ts';
-import { GroupCommit } from '../journal/group-commit.ts';
-import type { Journal, Partition } from '../journal/journal.ts';
+import { GroupCommit, NotDurable } from '../journal/group-commit.ts';
+import type { Batch, Journal, Partition } from '../journal/journal.ts';
 import { JournalFull } from '../journal/journal.ts';
 import type { Clock } from '../std/clock.ts';
-import { TocsinError } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import { ReadingWindow, SessionWindow } from './duplicates.ts';
 import { hashBytes, hashText } from './hash.ts';
@@ -46,7 +45,7 @@ export interface Ingest {
   ): Promise<{ accepted: number; rejected: { index: number; reason: string; detail: string }[] }>;
   /** A client began a new session. */
   sessionStarted(client: string): void;
-  /** PUBREL: resolves when the identifier's release is durable. */
+  /** PUBREL: resolves when the identifier's release is durable, and must not be answered when it rejects. */
   released(client: string, packetId: number): Promise<void>;
   /** A message that was turned away before it came here, or acknowledged and dropped by the access rules. */
   countRefused(): void;
@@ -86,6 +85,7 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
     logger,
     commitWaitMs: options.commitWaitMs ?? COMMIT_WAIT_MS,
     onAppend: (seconds) => metrics.append.observe(seconds),
+    onDropped: (batch) => forgetDropped(batch, { readings, sessions }),
   });
   return new JournalIngest(options.decoder, commit, clock, readings, sessions, metrics);
 }
@@ -116,7 +116,7 @@ class JournalIngest implements Ingest {
   accept(message: Message, done: (error: Error | null) => void): void {
     if (this.#commit.isOverloaded) {
       this.#count(message.qos === 0 ? 'dropped' : 'refused');
-      done(message.qos === 0 ? null : new TocsinError('the journal is behind: too much waits to be written'));
+      done(message.qos === 0 ? null : new NotDurable('the journal is behind: too much waits to be written'));
       return;
     }
     if (message.qos === 0 && this.#commit.isRefusing) {
@@ -162,9 +162,17 @@ class JournalIngest implements Ingest {
   }
 
   async released(client: string, packetId: number): Promise<void> {
-    if (!this.#sessions.end(client, packetId)) return;
-    this.#commit.writer.addQos2Mark({ open: false, client, packetId, hash: 0, receivedAt: this.#clock.now() });
-    await this.#durable();
+    const hash = this.#sessions.exchange(client, packetId);
+    if (hash === undefined) return;
+    this.#sessions.end(client, packetId);
+    this.#commit.writer.addQos2Mark({ open: false, client, packetId, hash, receivedAt: this.#clock.now() });
+    try {
+      await this.#durable();
+    } catch (error) {
+      // The journal has it open still, and so has the client, which sends PUBREL again.
+      if (this.#sessions.exchange(client, packetId) === undefined) this.#sessions.begin(client, packetId, hash);
+      throw error;
+    }
   }
 
   countRefused(): void {
@@ -244,6 +252,17 @@ class JournalIngest implements Ingest {
   #count(outcome: Outcome): void {
     this.#metrics.messages[outcome] += 1;
   }
+}
+
+/** What the journal did not take is sent again, and must not be taken for a repetition then. */
+function forgetDropped(batch: Batch, windows: { readings: ReadingWindow; sessions: SessionWindow }): void {
+  windows.sessions.forgetPublishes();
+  readBatch(batch.bytes, {
+    reading: (reading) => windows.readings.forget(reading),
+    qos2: ({ open, client, packetId, hash }) => {
+      if (open && windows.sessions.exchange(client, packetId) === hash) windows.sessions.end(client, packetId);
+    },
+  });
 }
 
 async function recallTail(

@@ -6,20 +6,30 @@
  * A refused append (journal full, I/O error) is tried again until that time has passed; then its entries are dropped,
  * unacknowledged, and the next group takes its turn. So what waits in memory is at most `pendingBytesMax` in the open
  * group beside the one under way, and `isOverloaded` says when to take no more.
+ *
+ * What is dropped is handed to `onDropped` before anybody else is answered, so that the same message sent again is not
+ * taken for one that is safe already. Who waits behind dropped entries is refused with them: it may have repeated them.
  */
 import type { Clock } from '../std/clock.ts';
-import { messageOf, TocsinError } from '../std/errors.ts';
+import { TocsinError } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import { BatchWriter } from './batch.ts';
 import type { Batch, Journal, Partition } from './journal.ts';
 
 export type Committed = (error: Error | null) => void;
 
+/** Not on disk, or not known to be: not to be acknowledged. */
+export class NotDurable extends TocsinError {
+  override readonly name = 'NotDurable';
+}
+
 /** Callers that wait for one append. */
 interface Group {
   waiting: Committed[];
   failed: Error | null;
   cancelTimeout: () => void;
+  /** Ends the wait before the next try. */
+  wake: () => void;
 }
 
 const RETRY_MS = 250;
@@ -33,11 +43,16 @@ export class GroupCommit {
   readonly #logger: Logger;
   readonly #commitWaitMs: number;
   readonly #onAppend: (seconds: number) => void;
+  readonly #onDropped: (batch: Batch) => void;
   readonly #writer = new BatchWriter();
   #open: Group | undefined;
   #busy = false;
   #scheduled = false;
-  #refusedSince: number | null = null;
+  #isRefusing = false;
+  /** After a drop: until then only those who wait for an answer may find out whether there is room again. */
+  #quietUntilMs = 0;
+  /** Time of receipt of the oldest entry taken from the writer and not yet durable; µs. */
+  #underWaySince: number | null = null;
   #idle: (() => void)[] = [];
 
   constructor(options: {
@@ -47,6 +62,8 @@ export class GroupCommit {
     logger: Logger;
     commitWaitMs: number;
     onAppend: (seconds: number) => void;
+    /** These entries were given up: nobody was told that they are durable. */
+    onDropped?: (batch: Batch) => void;
   }) {
     this.#journal = options.journal;
     this.#partition = options.partition;
@@ -54,7 +71,8 @@ export class GroupCommit {
     this.#logger = options.logger;
     this.#commitWaitMs = options.commitWaitMs;
     this.#onAppend = options.onAppend;
-    this.#journal.receiving(() => (this.#writer.count === 0 ? null : this.#writer.firstAt));
+    this.#onDropped = options.onDropped ?? (() => undefined);
+    this.#journal.receiving(() => this.#underWaySince ?? (this.#writer.count === 0 ? null : this.#writer.firstAt));
   }
 
   /** Where entries are added; call `commit` or `whenDurable` in the same turn. */
@@ -68,7 +86,7 @@ export class GroupCommit {
 
   /** True while appends are being refused: what nobody waits for (QoS 0) is better dropped than gathered. */
   get isRefusing(): boolean {
-    return this.#refusedSince !== null;
+    return this.#isRefusing || (this.#quietUntilMs > 0 && this.#clock.monotonicMs() < this.#quietUntilMs);
   }
 
   /** Calls back when everything added so far is durable; in order, after every earlier call. */
@@ -81,15 +99,24 @@ export class GroupCommit {
     this.#group();
   }
 
-  /** Resolves when nothing is under way or waiting. */
+  /**
+   * Resolves when nothing is under way or waiting; at the latest when everybody who waits now has been answered, so that a
+   * disk that hangs cannot hold up a stop.
+   */
   drained(): Promise<void> {
     if (!this.#busy && this.#open === undefined) return Promise.resolve();
-    return new Promise((resolve) => this.#idle.push(resolve));
+    return new Promise((resolve) => {
+      const cancel = this.#clock.after(this.#commitWaitMs, resolve);
+      this.#idle.push(() => {
+        cancel();
+        resolve();
+      });
+    });
   }
 
   #group(): Group {
     if (this.#open !== undefined) return this.#open;
-    const group: Group = { waiting: [], failed: null, cancelTimeout: () => undefined };
+    const group: Group = { waiting: [], failed: null, cancelTimeout: () => undefined, wake: () => undefined };
     group.cancelTimeout = this.#clock.after(this.#commitWaitMs, () => this.#timedOut(group));
     this.#open = group;
     this.#schedule();
@@ -120,32 +147,60 @@ export class GroupCommit {
     else for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  /** Returns once the batch is durable or its group has failed. */
+  /** Returns once the batch is durable or dropped. */
   async #append(batch: Batch, group: Group): Promise<void> {
+    this.#underWaySince = batch.firstAt;
     while (group.failed === null) {
       const startMs = this.#clock.monotonicMs();
       try {
         await this.#journal.append(this.#partition, batch);
-        this.#refusedSince = null;
         this.#onAppend((this.#clock.monotonicMs() - startMs) / 1000);
+        this.#underWaySince = null;
+        this.#isRefusing = false;
+        this.#quietUntilMs = 0;
         return;
       } catch (error) {
-        if (this.#refusedSince === null) this.#logger.error({ err: error, entries: batch.count }, 'journal append refused, trying again');
-        this.#refusedSince ??= startMs;
-        await this.#clock.sleep(RETRY_MS);
-        if (group.failed !== null)
-          this.#logger.warn({ entries: batch.count, reason: messageOf(error) }, 'entries dropped, not acknowledged');
+        if (!this.#isRefusing) this.#logger.error({ err: error, entries: batch.count }, 'journal append refused, trying again');
+        this.#isRefusing = true;
+        await this.#retryWait(group);
       }
     }
+    this.#underWaySince = null;
+    this.#isRefusing = false;
+    this.#quietUntilMs = this.#clock.monotonicMs() + this.#commitWaitMs;
+    this.#drop(batch);
+    const behind = this.#open;
+    if (behind !== undefined) this.#fail(behind, 'what came before it could not be made durable');
+  }
+
+  #retryWait(group: Group): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.after(RETRY_MS, resolve);
+      group.wake = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
 
   #timedOut(group: Group): void {
+    this.#fail(group, `not durable within ${this.#commitWaitMs} ms`);
+  }
+
+  #fail(group: Group, reason: string): void {
+    group.cancelTimeout();
+    group.failed = new TocsinError(reason);
     if (group === this.#open) {
-      // Still waiting for the append before it: what was gathered for it is let go, and the next caller opens a new group.
+      // Not handed to the journal yet: what was gathered is let go, and the next caller opens a new group.
       this.#open = undefined;
-      this.#writer.take();
+      if (this.#writer.count > 0) this.#drop(this.#writer.take());
     }
-    group.failed = new TocsinError(`not durable within ${this.#commitWaitMs} ms`);
+    group.wake();
     for (const callback of group.waiting.splice(0)) callback(group.failed);
+  }
+
+  #drop(batch: Batch): void {
+    this.#logger.warn({ entries: batch.count }, 'entries dropped, not acknowledged');
+    this.#onDropped(batch);
   }
 }
