@@ -2,7 +2,6 @@
  * The composition root: builds the parts, starts them in the order of the flow backwards (who consumes stands before who
  * produces), and stops them in reverse, so that nothing is taken in that would not be kept.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Gauge, Registry } from 'prom-client';
 import { AlertTopics } from './alert-topics.ts';
@@ -15,6 +14,7 @@ import { startBroker } from './ingest/broker.ts';
 import { createIngest } from './ingest/ingest.ts';
 import type { Journal } from './journal/journal.ts';
 import { openSqliteJournal } from './journal/sqlite.ts';
+import { holdDataFolder } from './sqlite/data-folder.ts';
 import { type Clock, systemClock } from './std/clock.ts';
 import { createLogger, type Logger } from './std/logger.ts';
 import { collectProcessMetrics } from './web/metrics.ts';
@@ -39,7 +39,7 @@ export async function startApp(loaded: Loaded): Promise<App> {
   const logger = createLogger('main');
   const registry = new Registry();
   await using stack = new AsyncDisposableStack();
-  mkdirSync(config.data, { recursive: true });
+  stack.use(holdDataFolder(config.data));
 
   const journal = await openJournal(config, { clock, logger });
   stack.defer(() => journal.close());

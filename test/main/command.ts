@@ -1,0 +1,41 @@
+/** `tocsin` as a command that is expected to end: its status and what it printed. */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '../../src/std/clock.ts';
+import { watchChild } from '../load/server.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const WAIT_MS = 30_000;
+
+export interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Rejects when it does not end in time. */
+export async function tocsin(args: readonly string[], options: { readonly cwd?: string } = {}): Promise<Ended> {
+  const child = watchChild(
+    spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' }, ...options }),
+  );
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<Ended>();
+  const cancel = systemClock.after(WAIT_MS, () => {
+    child.kill('SIGKILL');
+    reject(new Error(`tocsin ${args.join(' ')} did not end within ${WAIT_MS} ms\n${stdout}\n${stderr}`));
+  });
+  child.once('error', reject);
+  child.once('close', (status) => resolve({ status, stdout, stderr }));
+  try {
+    return await promise;
+  } finally {
+    cancel();
+  }
+}
