@@ -7,12 +7,13 @@
  * next CONNECT of a client whose publish could not be made durable, and a shortcut past the delivery when nobody
  * subscribes to a topic. Bounds on sessions, retained messages and rates are the next issues' work.
  */
-import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttpServer, Server as HttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Aedes, type Client, type PublishPacket } from 'aedes';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { createWebSocketStream, WebSocketServer } from 'ws';
+import { NotDurable } from '../journal/group-commit.ts';
 import { backoffMs } from '../std/backoff.ts';
 import type { Clock } from '../std/clock.ts';
 import { TocsinError } from '../std/errors.ts';
@@ -60,9 +61,19 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   await broker.listen();
   broker.watchSessions();
   broker.on('client', (client: Client) => {
-    if (client.clean) ingest.sessionStarted(client.id);
+    if (client.clean) ingest.sessionEnded(client.id);
   });
-  broker.on('clientError', (client: Client, error: Error) => logger.debug({ client: client.id, reason: error.message }, 'client closed'));
+  // A clean session ends with its connection; the next one under this name may be another's.
+  broker.on('clientDisconnect', (client: Client) => {
+    if (client.clean) ingest.sessionEnded(client.id);
+  });
+  // Aedes says so when its own upkeep fails (wills, the offline queue); unheard, it would end the process.
+  const events: NodeJS.EventEmitter = broker;
+  events.on('error', (error: unknown) => logger.error({ err: error }, 'the MQTT broker could not do something of its own'));
+  broker.on('clientError', (client: Client, error: Error) => {
+    if (error instanceof NotDurable) broker.noteFailure(client.id);
+    logger.debug({ client: client.id, reason: error.message }, 'client closed');
+  });
   broker.on('connectionError', (_client: Client, error: Error) => logger.debug({ reason: error.message }, 'connection closed'));
 
   const connections = new Connections(broker, options);
@@ -72,6 +83,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     const server =
       listener.scheme === 'ws' ? webSocketServer(connections) : createServer({ noDelay: true }, (socket) => connections.accept(socket));
     await listen(server, listener);
+    // Too many open files, say: the connection is lost, the listener is not.
+    server.on('error', (error) => logger.error({ err: error, listener: listener.scheme }, 'a connection could not be accepted'));
     servers.push(server);
     const { port } = server.address() as AddressInfo;
     urls.push(`${listener.scheme}://${listener.host.includes(':') ? `[${listener.host}]` : listener.host}:${port}`);
@@ -86,6 +99,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     },
     async close() {
       const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
+      // A connection on which no request has come yet is none of ours to destroy, and would be waited for.
+      for (const server of servers) if (server instanceof HttpServer) server.closeAllConnections();
       await new Promise<void>((resolve) => broker.close(() => resolve()));
       connections.destroyAll();
       await Promise.all(closed);
@@ -131,7 +146,7 @@ class TocsinBroker extends Aedes {
     const isForNobody = packet.retain !== true && !this.#interest.isWanted(packet.topic);
     const isFromClient = typeof client === 'object' && client !== null && typeof callback === 'function';
     if (isFromClient && (isForNobody || this.#refused.has(packet))) callback();
-    else publish.call(this, packet, client, callback);
+    else publish.call(this, isKept(packet) ? { ...packet, payload: copyOf(packet.payload) } : packet, client, callback);
   }
 
   override subscribe(...args: Parameters<Aedes['subscribe']>): void {
@@ -148,8 +163,7 @@ class TocsinBroker extends Aedes {
     if (packet.topic.startsWith(OWN_TOPIC) || packet.topic.startsWith('$') || packet.payload.length > this.#options.limits.packetBytes) {
       // Acknowledged and dropped: an error would close the connection, and the device would send it again for ever.
       this.#refused.add(packet);
-      this.#ingest.countRefused();
-      callback(null);
+      this.#ingest.refuse(packet.qos, callback);
       return;
     }
     const packetId = packet.messageId;
@@ -163,18 +177,21 @@ class TocsinBroker extends Aedes {
         packetId: packetId ?? 0,
         client: client?.id ?? null,
       },
-      (error) => {
-        if (client !== null) this.#noteResult(client.id, error);
-        callback(error);
-      },
+      // Handed on as it is: what each message of a group keeps until its fsync is what the collector has to carry.
+      this.#failures.size === 0 || client === null ? callback : this.#forgetting(client.id, callback),
     );
   }
 
-  #noteResult(client: string, error: Error | null): void {
-    if (error === null) {
-      if (this.#failures.size > 0) this.#failures.delete(client);
-      return;
-    }
+  /** A publish that is made durable ends the client's waits. */
+  #forgetting(client: string, callback: (error: Error | null) => void): (error: Error | null) => void {
+    return (error) => {
+      if (error === null) this.#failures.delete(client);
+      callback(error);
+    };
+  }
+
+  /** The connection was closed because its publish could not be made durable. */
+  noteFailure(client: string): void {
     if (this.#failures.size >= FAILED_CLIENTS_MAX) this.#failures.delete(this.#failures.keys().next().value ?? '');
     this.#failures.set(client, (this.#failures.get(client) ?? 0) + 1);
   }
@@ -189,7 +206,19 @@ class TocsinBroker extends Aedes {
     this.#options.clock.after(backoffMs(failures, RECONNECT_WAIT), () => callback(null, !client.closed));
   }
 
+  /** Aedes would answer PUBREL even if this rejects: only without a connection it does not. */
+  async #release(client: Client, packetId: number): Promise<void> {
+    try {
+      await this.#ingest.released(client.id, packetId);
+    } catch (error) {
+      this.noteFailure(client.id);
+      client.conn.destroy();
+      throw error;
+    }
+  }
+
   #isStuck(client: Client): boolean {
+    if (client.conn.destroyed) return true;
     const waiting = client.conn.writableLength;
     if (waiting <= OUTPUT_BYTES_MAX) return false;
     this.#options.logger.warn({ client: client.id, waiting }, 'subscriber disconnected: it does not read what it subscribed to');
@@ -216,10 +245,21 @@ class TocsinBroker extends Aedes {
     };
     // Called for PUBREL before PUBCOMP is written: the identifier may be used again once its release is durable.
     persistence.incomingGetPacket = async (client, packet) => {
-      if (packet.cmd === 'pubrel' && packet.messageId !== undefined) await this.#ingest.released(client.id, packet.messageId);
+      if (packet.cmd === 'pubrel' && packet.messageId !== undefined) await this.#release(client, packet.messageId);
       return incomingGetPacket.call(persistence, client, packet);
     };
   }
+}
+
+/** What the broker keeps in memory: as retained, or for a session that is away. */
+const isKept = (packet: PublishPacket): boolean => packet.retain === true || packet.qos > 0;
+
+/** As parsed, a payload is a slice of all that was read from the socket with it, and would keep that in memory. */
+function copyOf(payload: string | Buffer): Buffer {
+  const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
 }
 
 /** Every open connection, counted and limited. */
@@ -267,6 +307,8 @@ class Connections {
 function webSocketServer(connections: Connections): Server {
   const server = createHttpServer((_request, response) => response.writeHead(426, { Upgrade: 'websocket' }).end());
   const webSockets = new WebSocketServer({ server, handleProtocols: (protocols) => (protocols.has('mqtt') ? 'mqtt' : false) });
+  // It repeats the server's errors, which are heard where they arise; unheard here, they would end the process.
+  webSockets.on('error', () => undefined);
   webSockets.on('connection', (socket) => connections.accept(createWebSocketStream(socket)));
   return server;
 }

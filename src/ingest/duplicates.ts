@@ -142,6 +142,10 @@ export class SessionWindow {
   /** A new session began: nothing of the previous one counts. Returns the QoS 2 identifiers that it left open. */
   forget(client: string): readonly number[] {
     this.#publishes.delete(client);
+    return this.#forgetExchanges(client);
+  }
+
+  #forgetExchanges(client: string): readonly number[] {
     const open = [...(this.#exchanges.get(client)?.keys() ?? [])];
     this.#exchangeCount -= open.length;
     this.#exchanges.delete(client);
@@ -178,16 +182,14 @@ export class SessionWindow {
     return false;
   }
 
-  get hasRoom(): boolean {
-    return this.#exchangeCount < EXCHANGES_MAX;
-  }
-
   /** The content's hash under an open QoS 2 identifier. */
   exchange(client: string, packetId: number): number | undefined {
     return this.#exchanges.get(client)?.get(packetId);
   }
 
+  /** When there are too many, the client whose exchanges began first loses all of its own: likely it is gone for good. */
   begin(client: string, packetId: number, hash: number): void {
+    while (this.#exchangeCount >= EXCHANGES_MAX) this.#forgetExchanges(this.#exchanges.keys().next().value ?? client);
     const exchanges = this.#exchanges.get(client) ?? new Map<number, number>();
     this.#exchanges.set(client, exchanges);
     if (!exchanges.has(packetId)) this.#exchangeCount += 1;

@@ -43,12 +43,12 @@ export interface Ingest {
     readings: readonly PostedReading[],
     client: string,
   ): Promise<{ accepted: number; rejected: { index: number; reason: string; detail: string }[] }>;
-  /** A client began a new session. */
-  sessionStarted(client: string): void;
+  /** A client's session is over: nothing of it counts in the next one. */
+  sessionEnded(client: string): void;
   /** PUBREL: resolves when the identifier's release is durable, and must not be answered when it rejects. */
   released(client: string, packetId: number): Promise<void>;
-  /** A message that was turned away before it came here, or acknowledged and dropped by the access rules. */
-  countRefused(): void;
+  /** A message that the access rules acknowledge and drop: answered in its turn, after what the client sent before it. */
+  refuse(qos: 0 | 1 | 2, done: (error: Error | null) => void): void;
   drained(): Promise<void>;
 }
 
@@ -153,7 +153,7 @@ class JournalIngest implements Ingest {
     return { accepted, rejected };
   }
 
-  sessionStarted(client: string): void {
+  sessionEnded(client: string): void {
     const receivedAt = this.#clock.now();
     for (const packetId of this.#sessions.forget(client)) {
       this.#commit.writer.addQos2Mark({ open: false, client, packetId, hash: 0, receivedAt });
@@ -175,8 +175,10 @@ class JournalIngest implements Ingest {
     }
   }
 
-  countRefused(): void {
+  refuse(qos: 0 | 1 | 2, done: (error: Error | null) => void): void {
     this.#count('refused');
+    if (qos > 0) this.#commit.whenDurable(done);
+    else done(null);
   }
 
   drained(): Promise<void> {
@@ -192,7 +194,6 @@ class JournalIngest implements Ingest {
     if (message.client === null) return false;
     const hash = hashBytes(message.payload, hashText(message.topic));
     if (this.#sessions.exchange(message.client, message.packetId) === hash) return true;
-    if (!this.#sessions.hasRoom) return false;
     this.#sessions.begin(message.client, message.packetId, hash);
     const { client, packetId } = message;
     this.#commit.writer.addQos2Mark({ open: true, client, packetId, hash, receivedAt: this.#clock.now() });

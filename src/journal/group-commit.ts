@@ -189,7 +189,7 @@ export class GroupCommit {
 
   #fail(group: Group, reason: string): void {
     group.cancelTimeout();
-    group.failed = new TocsinError(reason);
+    group.failed = new NotDurable(reason);
     if (group === this.#open) {
       // Not handed to the journal yet: what was gathered is let go, and the next caller opens a new group.
       this.#open = undefined;

@@ -403,3 +403,54 @@ describe('limits', () => {
     expect(await outcomes(instance.registry)).toEqual({ refused: 1 });
   });
 });
+
+describe('a session that is over', () => {
+  it('at its disconnect leaves no QoS 2 identifier behind for the next one of its name', async () => {
+    const instance = await start(await folder());
+    const packet = publish('21.5', { qos: 2, packetId: 9 });
+    const passing = await RawClient.connect(instance.port, 'c', { clean: true });
+    passing.send(packet);
+    await passing.received(PUBREC);
+    passing.destroy();
+    await expect.poll(async () => await instance.registry.metrics()).toContain('tocsin_mqtt_connections 0');
+    const lasting = await RawClient.connect(instance.port, 'c', { clean: false });
+    lasting.send(packet);
+    await lasting.received(PUBREC);
+    expect((await journaled(instance.journal)).readings).toHaveLength(2);
+  });
+});
+
+describe('listening and stopping', () => {
+  const listenOn = (scheme: 'mqtt' | 'ws', port: number) => {
+    const ingest = { sessionEnded: () => undefined } as unknown as Ingest;
+    const limits = { connections: 20, packetBytes: 100_000 };
+    return startBroker({ listeners: [{ scheme, host: '127.0.0.1', port }], limits, ingest, clock, logger, registry: new Registry() });
+  };
+
+  it.each(['mqtt', 'ws'] as const)('says which address is taken (%s)', async (scheme) => {
+    const { port } = await start(await folder());
+    await expect(listenOn(scheme, port)).rejects.toThrow(`cannot listen on ${scheme}://127.0.0.1:${port}`);
+  });
+
+  it('does not wait for a connection that never asked for anything', async () => {
+    const instance = await start(await folder());
+    const silent = connectSocket(instance.webSocketPort, '127.0.0.1');
+    await new Promise((resolve) => silent.once('connect', resolve));
+    const startMs = clock.monotonicMs();
+    await instance.stop();
+    expect(clock.monotonicMs() - startMs).toBeLessThan(2000);
+    silent.destroy();
+  });
+});
+
+describe('acknowledgements', () => {
+  it('keep the order of the publishes, those that are dropped among them', async () => {
+    const instance = await start(await folder());
+    const client = await RawClient.connect(instance.port, 'c', { clean: true });
+    const topics = ['sensors/d1/temperature', 'tocsin/forged', 'sensors/d2/temperature', 'chat/plain', '$forged'];
+    client.send(Buffer.concat(topics.map((topic, index) => publish('1', { qos: 1, packetId: index + 1, topic }))));
+    const order: number[] = [];
+    for (const _ of topics) order.push(await client.received(PUBACK));
+    expect(order).toEqual([1, 2, 3, 4, 5]);
+  });
+});
