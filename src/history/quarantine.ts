@@ -13,7 +13,7 @@ import type { JournalReader, Position, Slice } from '../journal/journal.ts';
 import { type Database, openDatabase } from '../sqlite/database.ts';
 import { backoffMs } from '../std/backoff.ts';
 import type { Clock } from '../std/clock.ts';
-import { messageOf, TocsinError } from '../std/errors.ts';
+import { InvalidQuery, messageOf } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import type { Service } from '../std/service.ts';
 import { openCursorTable, startPosition } from './cursor-table.ts';
@@ -227,10 +227,10 @@ class QuarantineTable {
   list(query: QuarantineQuery): QuarantinePage {
     const limit = query.limit ?? LIST_DEFAULT;
     if (!Number.isInteger(limit) || limit < 1 || limit > LIST_MAX)
-      throw new TocsinError(`limit must be a whole number from 1 to ${LIST_MAX}`);
+      throw new InvalidQuery(`limit must be a whole number from 1 to ${LIST_MAX}`);
     const before = query.cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(query.cursor);
     if (!Number.isSafeInteger(before)) {
-      throw new TocsinError('no page of the quarantine ended with this cursor', { hint: 'use `next` of the page before' });
+      throw new InvalidQuery('no page of the quarantine ended with this cursor', { hint: 'use `next` of the page before' });
     }
     const conditions = ['id < ?'];
     const values: (number | string)[] = [before];

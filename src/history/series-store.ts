@@ -16,7 +16,7 @@
  * Times are µs. A query's `from` is inclusive, its `to` exclusive.
  */
 import type { Reading, Value } from '../domain/reading.ts';
-import { TocsinError } from '../std/errors.ts';
+import { InvalidQuery, TocsinError } from '../std/errors.ts';
 
 export interface SeriesStore {
   /** How far this store has got in a journal, or null when it is new. */
@@ -125,18 +125,18 @@ export function checkedQuery(query: SeriesQuery): CheckedQuery {
   const { device, metric, limit = READINGS_DEFAULT, points, cursor } = query;
   const times = { from: query.from ?? null, to: query.to ?? null };
   if (points !== undefined) {
-    if (metric === undefined) throw new TocsinError('points goes together with metric', { hint: 'averages are of one metric' });
+    if (metric === undefined) throw new InvalidQuery('points goes together with metric', { hint: 'averages are of one metric' });
     if (!Number.isInteger(points) || points < 1 || points > BUCKETS_MAX)
-      throw new TocsinError(`points must be a whole number from 1 to ${BUCKETS_MAX}`);
+      throw new InvalidQuery(`points must be a whole number from 1 to ${BUCKETS_MAX}`);
     return { kind: 'buckets', device, metric, ...times, points };
   }
   if (!Number.isInteger(limit) || limit < 1 || limit > READINGS_MAX) {
-    throw new TocsinError(`limit must be a whole number from 1 to ${READINGS_MAX}`, { hint: 'page on with cursor' });
+    throw new InvalidQuery(`limit must be a whole number from 1 to ${READINGS_MAX}`, { hint: 'page on with cursor' });
   }
   if (cursor === undefined) return { kind: 'readings', device, metric: metric ?? null, ...times, limit };
   const after = /^-?\d{1,16}$/.test(cursor) ? Number(cursor) : Number.NaN;
   if (!Number.isSafeInteger(after))
-    throw new TocsinError('no page of readings ended with this cursor', { hint: 'use `next` of the page before' });
+    throw new InvalidQuery('no page of readings ended with this cursor', { hint: 'use `next` of the page before' });
   return { kind: 'readings', device, metric: metric ?? null, from: Math.max(times.from ?? after + 1, after + 1), to: times.to, limit };
 }
 

@@ -20,6 +20,16 @@ export class TocsinError extends Error {
   }
 }
 
+/** What a caller asked for does not hold: their mistake, and they are told. */
+export class InvalidQuery extends TocsinError {
+  override readonly name = 'InvalidQuery';
+}
+
+/** What a caller asked for cannot be had at present, through no fault of theirs. */
+export class Unavailable extends TocsinError {
+  override readonly name = 'Unavailable';
+}
+
 /** A configuration, profile or rule that does not hold: every problem at once, each with its place. */
 export class InvalidConfig extends TocsinError {
   override readonly name = 'InvalidConfig';

@@ -3,7 +3,7 @@
  * fault, the path of each mistake. What goes wrong inside is logged and answered with a bare 500: no message, no stack.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { JournalFull } from '../journal/journal.ts';
+import { messageOf, TocsinError } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import { RemoteError } from '../std/rpc.ts';
 
@@ -67,14 +67,18 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
 }
 
 const JOURNAL_FULL_RETRY_SECONDS = 10;
+const UNAVAILABLE = ['Unavailable', 'SeriesStoreUnavailable', 'NotDurable'];
 
 function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof JournalFull || (error instanceof RemoteError && error.remoteName === 'JournalFull')) {
-    return new Problem(503, `the journal takes no more readings at present: ${error.message}`, {
+  const name = nameOf(error);
+  if (name === 'JournalFull') {
+    return new Problem(503, `the journal takes no more readings at present: ${messageOf(error)}`, {
       retryAfterSeconds: JOURNAL_FULL_RETRY_SECONDS,
     });
   }
+  if (name === 'InvalidQuery') return new Problem(400, sentenceOf(error));
+  if (name !== undefined && UNAVAILABLE.includes(name)) return new Problem(503, sentenceOf(error));
   // Fastify's own refusals carry a status below 500 and a message that is meant for the client.
   if (error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number') {
     if (error.statusCode >= 400 && error.statusCode < 500) return new Problem(error.statusCode, error.message);
@@ -82,3 +86,10 @@ function problemOf(error: unknown): Problem {
   }
   return new Problem(500, 'something went wrong inside Tocsin: its log says what');
 }
+
+/** An error of ours by its name, whichever thread it was thrown on. */
+const nameOf = (error: unknown): string | undefined =>
+  error instanceof RemoteError ? error.remoteName : error instanceof TocsinError ? error.name : undefined;
+
+const sentenceOf = (error: unknown): string =>
+  error instanceof TocsinError && error.hint !== undefined ? `${error.message}; ${error.hint}` : messageOf(error);

@@ -8,7 +8,7 @@ import { createQuarantine, type QuarantinePage, type QuarantineQuery } from '../
 import type { SeriesQuery } from '../history/series-store.ts';
 import type { Position } from '../journal/journal.ts';
 import { systemClock } from '../std/clock.ts';
-import { TocsinError } from '../std/errors.ts';
+import { Unavailable } from '../std/errors.ts';
 import { createLogger } from '../std/logger.ts';
 import type { Page } from '../web/backend.ts';
 import { hostWorker } from './host.ts';
@@ -40,7 +40,7 @@ hostWorker<HistoryData>(async (data, journal) => {
     services: [...history, quarantine],
     methods: {
       readings: (query: SeriesQuery) => {
-        if (store === null) throw new TocsinError('this instance keeps no history', { hint: 'add history to roles' });
+        if (store === null) throw new Unavailable('this instance keeps no history', { hint: 'add history to roles' });
         return store.query(query);
       },
       quarantine: (query: QuarantineQuery) => readable(quarantine.list(query)),

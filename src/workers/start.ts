@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import type { JournalReader } from '../journal/journal.ts';
 import { backoffMs } from '../std/backoff.ts';
 import type { Clock } from '../std/clock.ts';
-import { messageOf, TocsinError } from '../std/errors.ts';
+import { messageOf, Unavailable } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import { connect, type Methods, type Remote } from '../std/rpc.ts';
 
@@ -123,7 +123,7 @@ async function launch<M extends WorkerMethods>(options: WorkerOptions): Promise<
   worker.once('error', (error) => end(messageOf(error)));
   worker.once('exit', (code) => {
     end(`exit code ${code}`);
-    disconnect(new TocsinError(`${name} is not running`));
+    disconnect(new Unavailable(`${name} is being started again`));
   });
   try {
     await remote.start(options.data() as never);

@@ -211,6 +211,16 @@ describe('POST /readings', () => {
     expect((await problemOf(response, 503)).detail).toContain('disk budget');
   });
 
+  it.each([
+    [400, 'InvalidQuery', 'zz is no cursor'],
+    [503, 'Unavailable', 'history is being started again'],
+    [503, 'SeriesStoreUnavailable', 'InfluxDB did not answer'],
+    [503, 'NotDurable', 'not durable within 5000 ms'],
+  ])('answers %i to what is %s on another thread, and says what it says', async (status, name, message) => {
+    backend.ingestNext = () => Promise.reject(new RemoteError({ name, message, hint: 'do this' }));
+    expect((await problemOf(await post({ device: 'd', values: { t: 1 } }), status)).detail).toBe(`${message}; do this`);
+  });
+
   it('takes a bounded number at once and recovers', async () => {
     const waiting: (() => void)[] = [];
     backend.ingestNext = () => new Promise((resolve) => waiting.push(() => resolve({ accepted: 1, rejected: [] })));
