@@ -42,13 +42,18 @@ export async function openSqliteJournal(options: SqliteJournalOptions): Promise<
   const workerData: JournalWorkerData = { path, bytesMax, reserveBytes, keepMs };
   const worker = new Worker(new URL('./sqlite-worker.ts', import.meta.url), { workerData, name: 'journal' });
   const { remote, disconnect } = connect<JournalWorkerMethods>(worker, {});
-  worker.once('exit', () => disconnect(new TocsinError('the journal is closed')));
+  const life = { isOver: false };
+  worker.once('exit', (code) => {
+    disconnect(new TocsinError('the journal is closed'));
+    if (!life.isOver) throw new TocsinError(`the journal's thread ended with exit code ${code}`);
+  });
   worker.once('error', (cause) => {
     throw new TocsinError(`the journal's thread failed: ${messageOf(cause)}`, { cause });
   });
   try {
-    return new SqliteJournal(options, { worker, remote, opened: await remote.open() });
+    return new SqliteJournal(options, { worker, remote, life, opened: await remote.open() });
   } catch (error) {
+    life.isOver = true;
     await worker.terminate();
     throw error;
   }
@@ -60,10 +65,13 @@ class SqliteJournal implements Journal {
   readonly #options: SqliteJournalOptions;
   readonly #worker: Worker;
   readonly #remote: Remote<JournalWorkerMethods>;
+  readonly #life: { isOver: boolean };
   readonly #followers: Followers;
   #first: Position;
   #bytes: number;
   #full: string | null = null;
+  /** Why the latest append failed though there was room. */
+  #refusal: string | null = null;
   #isClosed = false;
   #isRetaining = false;
   #cancelRetain: () => void;
@@ -73,6 +81,8 @@ class SqliteJournal implements Journal {
     thread: {
       worker: Worker;
       remote: Remote<JournalWorkerMethods>;
+      /** Over: its thread may end. */
+      life: { isOver: boolean };
       opened: { id: string; first: Position; head: Position; bytes: number };
     },
   ) {
@@ -82,6 +92,7 @@ class SqliteJournal implements Journal {
     this.#options = options;
     this.#worker = thread.worker;
     this.#remote = thread.remote;
+    this.#life = thread.life;
     this.#first = first;
     this.#bytes = bytes;
     this.#followers = new Followers({ clock, head, recentBytesMax });
@@ -96,13 +107,17 @@ class SqliteJournal implements Journal {
       this.#bytes = bytes;
     } catch (error) {
       this.#followers.failed();
-      if (!(error instanceof RemoteError) || error.remoteName !== 'JournalFull') throw error;
+      if (!(error instanceof RemoteError) || error.remoteName !== 'JournalFull') {
+        this.#refusal = messageOf(error);
+        throw error;
+      }
       this.#noteFull(error.message);
       this.#cancelRetain();
       void this.#retain();
       throw new JournalFull(error.message, error.hint === undefined ? {} : { hint: error.hint });
     }
     this.#noteFull(null);
+    this.#refusal = null;
     this.#followers.appended({ first, count: batch.count, bytes: batch.bytes });
     return first;
   }
@@ -129,12 +144,13 @@ class SqliteJournal implements Journal {
   }
 
   stats(): JournalStats {
-    return { bytes: this.#bytes, full: this.#full, consumers: this.#followers.stats() };
+    return { bytes: this.#bytes, full: this.#full ?? this.#refusal, consumers: this.#followers.stats() };
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#life.isOver = true;
     this.#cancelRetain();
     this.#followers.close();
     await this.#remote.close();
