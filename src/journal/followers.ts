@@ -11,6 +11,8 @@ interface Follower {
   answeredMs: number;
 }
 
+const FORGOTTEN: StoredBatch = { first: -1, count: 0, bytes: new Uint8Array() };
+
 export class Followers {
   readonly #clock: Clock;
   readonly #bytesMax: number;
@@ -54,6 +56,8 @@ export class Followers {
     this.#recentBytes += batch.bytes.length;
     while (this.#recentBytes > this.#bytesMax && this.#recentStart < this.#recent.length - 1) {
       this.#recentBytes -= this.#recent[this.#recentStart]?.bytes.length ?? 0;
+      // Let go at once: the list itself is cut only now and then.
+      this.#recent[this.#recentStart] = FORGOTTEN;
       this.#recentStart += 1;
     }
     if (this.#recentStart > 1024) {

@@ -57,6 +57,7 @@ class JournalFile implements JournalWorkerMethods {
   readonly #pageSizeBytes: number;
   /** What the latest append asked for: a refused one is refused until there is room for it, not for a smaller one. */
   #needed = APPEND_OVERHEAD_BYTES;
+  #used = 0;
 
   constructor(options: JournalWorkerData) {
     this.#options = options;
@@ -89,7 +90,8 @@ class JournalFile implements JournalWorkerMethods {
       if (isDiskFull(cause)) throw new JournalFull(`the disk is full: ${messageOf(cause)}`, { cause });
       throw cause;
     }
-    return { bytes: this.#usage() };
+    // Nothing after the insert may fail: it is durable, and an answer that says otherwise would have it appended again.
+    return { bytes: this.#used + bytes.length };
   }
 
   read(from: Position, bytesMax: number): StoredBatch[] {
@@ -105,8 +107,7 @@ class JournalFile implements JournalWorkerMethods {
   }
 
   retain(position: Position, now: number): { first: Position; bytes: number; more: boolean } {
-    const { bytesMax, keepMs } = this.#options;
-    const overBudget = this.#usage() > bytesMax * RETAIN_SHARE;
+    const { keepMs } = this.#options;
     const before = keepMs === null ? -1 : Math.floor(now / 1000) - keepMs;
     const result = this.#database
       .prepare(
@@ -115,14 +116,23 @@ class JournalFile implements JournalWorkerMethods {
             WHERE first + count <= ? AND (last_ms < ? OR ?) AND first < (SELECT max(first) FROM batch)
             ORDER BY first LIMIT ?)`,
       )
-      .run(position, before, overBudget ? 1 : 0, RETAIN_BATCHES_MAX);
-    if (result.changes > 0) this.#database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
-    return { first: range(this.#database).first, bytes: this.#usage(), more: result.changes === RETAIN_BATCHES_MAX };
+      .run(position, before, this.#isShort() ? 1 : 0, RETAIN_BATCHES_MAX);
+    // What was deleted is the file's own until it is cut: the disk gets it back a piece at a time, however much it was.
+    if (this.#freePageCount() > 0) this.#database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
+    const more = result.changes === RETAIN_BATCHES_MAX || this.#freePageCount() > 0;
+    return { first: range(this.#database).first, bytes: this.#usage(), more };
+  }
+
+  /** Whether room is to be made before entries are past `keep`. Not while the disk has yet to get back what was deleted last. */
+  #isShort(): boolean {
+    if (this.#usage() > this.#options.bytesMax * RETAIN_SHARE) return true;
+    return this.check() !== null && this.#freePageCount() < VACUUM_PAGES;
   }
 
   check(): string | null {
     const { bytesMax, reserveBytes, path } = this.#options;
     const used = this.#usage();
+    this.#used = used;
     if (used + this.#needed > bytesMax) return `the journal holds ${used} bytes of journal.maxBytes ${bytesMax}`;
     const space = statfsSync(dirname(path));
     const free = space.bavail * space.bsize;
@@ -134,8 +144,12 @@ class JournalFile implements JournalWorkerMethods {
     this.#database.close();
   }
 
+  #freePageCount(): number {
+    return Number(this.#freePages.get()?.freelist_count);
+  }
+
   #usage(): number {
-    const live = Number(this.#pages.get()?.page_count) - Number(this.#freePages.get()?.freelist_count);
+    const live = Number(this.#pages.get()?.page_count) - this.#freePageCount();
     return live * this.#pageSizeBytes + walBytes(this.#options.path);
   }
 }

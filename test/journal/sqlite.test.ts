@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Journal } from '../../src/journal/journal.ts';
 import { JournalFull, PositionLost } from '../../src/journal/journal.ts';
 import { openSqliteJournal, type SqliteJournalOptions } from '../../src/journal/sqlite.ts';
-import { systemClock } from '../../src/std/clock.ts';
+import { type Clock, systemClock } from '../../src/std/clock.ts';
 import { journalContract, numbered, readNumbers } from './contract.ts';
 
 const folders: string[] = [];
@@ -95,5 +95,29 @@ describe('sqlite journal', () => {
     const { writeFile } = await import('node:fs/promises');
     await writeFile(join(path, 'journal.db'), 'this is not a database, whatever its name says'.repeat(200));
     await expect(open(path)).rejects.toThrow(/journal\.db/);
+  });
+
+  /** Looks after its disk every few milliseconds instead of seconds. */
+  const hurried: Clock = { ...systemClock, after: (delayMs, callback) => systemClock.after(Math.min(delayMs, 20), callback) };
+
+  it('gives the disk back what it deletes, all of it', async () => {
+    const path = await folder();
+    const journal = await open(path, { keepMs: 1, clock: hurried });
+    for (let n = 0; n < 100; n++) await journal.append(0, numbered(n * 8000, 8000));
+    const full = (await stat(join(path, 'journal.db'))).size;
+    expect(full).toBeGreaterThan(15_000_000);
+    await journal.release('history', 0, 100 * 8000);
+    await expect.poll(async () => (await stat(join(path, 'journal.db'))).size, { timeout: 10_000 }).toBeLessThan(full / 4);
+    await journal.close();
+  });
+
+  it('makes room for a batch that is larger than what is kept free', async () => {
+    const journal = await open(await folder(), { bytesMax: 20_000_000, clock: hurried });
+    for (let n = 0; n < 48; n++) await journal.append(0, numbered(n * 8000, 8000));
+    await journal.release('history', 0, 48 * 8000);
+    const large = numbered(48 * 8000, 80_000);
+    const append = () => journal.append(0, large).catch((error: unknown) => error);
+    await expect.poll(append, { timeout: 10_000, interval: 50 }).toBe(48 * 8000);
+    await journal.close();
   });
 });
