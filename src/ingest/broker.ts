@@ -20,6 +20,7 @@ import { TocsinError } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import type { Ingest } from './ingest.ts';
 import { Interest } from './interest.ts';
+import { ReadGate } from './read-gate.ts';
 
 export interface Listener {
   readonly scheme: 'mqtt' | 'ws';
@@ -268,8 +269,11 @@ class Connections {
   readonly #open = new Set<Duplex>();
   readonly #max: number;
   readonly #refused: Counter;
+  readonly #gate: ReadGate;
 
   constructor(broker: Aedes, options: BrokerOptions) {
+    const { ingest, clock } = options;
+    this.#gate = new ReadGate({ waiting: () => ingest.waiting(), whenAnswered: (callback) => ingest.whenAnswered(callback), clock });
     this.#broker = broker;
     this.#max = options.limits.connections;
     const open = this.#open;
@@ -296,7 +300,9 @@ class Connections {
     }
     this.#open.add(connection);
     connection.once('close', () => this.#open.delete(connection));
-    this.#broker.handle(connection);
+    let client: Client | undefined;
+    this.#gate.guard(connection, () => client?.connected === true);
+    client = this.#broker.handle(connection);
   }
 
   destroyAll(): void {

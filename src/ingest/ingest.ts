@@ -49,6 +49,10 @@ export interface Ingest {
   released(client: string, packetId: number): Promise<void>;
   /** A message that the access rules acknowledge and drop: answered in its turn, after what the client sent before it. */
   refuse(qos: 0 | 1 | 2, done: (error: Error | null) => void): void;
+  /** How many messages wait for their fsync. */
+  waiting(): number;
+  /** Calls back when those that wait now have been answered. */
+  whenAnswered(callback: () => void): void;
   drained(): Promise<void>;
 }
 
@@ -179,6 +183,14 @@ class JournalIngest implements Ingest {
     this.#count('refused');
     if (qos > 0) this.#commit.whenDurable(done);
     else done(null);
+  }
+
+  waiting(): number {
+    return this.#commit.waiting;
+  }
+
+  whenAnswered(callback: () => void): void {
+    this.#commit.whenDurable(() => callback());
   }
 
   drained(): Promise<void> {

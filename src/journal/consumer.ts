@@ -52,6 +52,8 @@ export async function follow(options: {
 function unlessAborted(reading: Promise<Slice>, signal: AbortSignal): Promise<Slice | null> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => resolve(null);
+    // An abort in the midst of the read's own call has no event left to hear.
+    if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     // After an abort the journal may be closing too: what the read answers then no longer matters to anyone.
     reading.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));

@@ -47,6 +47,8 @@ export class GroupCommit {
   readonly #writer = new BatchWriter();
   #open: Group | undefined;
   #busy = false;
+  /** Callers of the append under way. */
+  #underWay = 0;
   #scheduled = false;
   #isRefusing = false;
   /** After a drop: until then only those who wait for an answer may find out whether there is room again. */
@@ -82,6 +84,11 @@ export class GroupCommit {
 
   get isOverloaded(): boolean {
     return this.#writer.sizeBytes > PENDING_BYTES_MAX || this.#writer.isFull || (this.#open?.waiting.length ?? 0) >= WAITING_MAX;
+  }
+
+  /** How many callers wait: those of the append under way and those of the next. */
+  get waiting(): number {
+    return this.#underWay + (this.#open?.waiting.length ?? 0);
   }
 
   /** True while appends are being refused: what nobody waits for (QoS 0) is better dropped than gathered. */
@@ -138,10 +145,12 @@ export class GroupCommit {
     if (group === undefined) return;
     this.#busy = true;
     this.#open = undefined;
+    this.#underWay = group.waiting.length;
     const batch = this.#writer.count === 0 ? undefined : this.#writer.take();
     if (batch !== undefined) await this.#append(batch, group);
     group.cancelTimeout();
     this.#busy = false;
+    this.#underWay = 0;
     if (group.failed === null) for (const callback of group.waiting) callback(null);
     if (this.#open !== undefined) this.#schedule();
     else for (const resolve of this.#idle.splice(0)) resolve();
