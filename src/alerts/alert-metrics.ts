@@ -9,6 +9,7 @@ export class AlertMetrics {
   readonly #conflicts: Counter;
   readonly #errors: Counter<'rule'>;
   readonly #commitRetries: Counter;
+  readonly #letGo: Counter;
   readonly #open = new Map<string, Pick<Alert, 'level' | 'state'>>();
   #reported: Pick<Counts, 'evaluations' | 'lateValues' | 'conflictValues'> = { evaluations: 0, lateValues: 0, conflictValues: 0 };
 
@@ -19,6 +20,10 @@ export class AlertMetrics {
     this.#late = counter('tocsin_late_values_total', 'Values older than the newest of the same device and metric');
     this.#conflicts = counter('tocsin_conflict_values_total', 'Values that differ from one of the same device, metric and time');
     this.#commitRetries = counter('tocsin_alerting_commit_retries_total', 'Commits of alerting state that failed and are tried again');
+    this.#letGo = counter(
+      'tocsin_alerts_let_go_total',
+      'Alerts that ended so long ago, or so many transitions ago, that they are no longer kept',
+    );
     const errorHelp = 'Evaluations that failed and count as unknown';
     this.#errors = new Counter({ name: 'tocsin_rule_errors_total', help: errorHelp, labelNames: ['rule'], registers });
     const open = this.#open;
@@ -54,6 +59,10 @@ export class AlertMetrics {
 
   ruleError(rule: string, count: number): void {
     this.#errors.inc({ rule }, count);
+  }
+
+  letGo(alerts: number): void {
+    this.#letGo.inc(alerts);
   }
 
   commitRetried(): void {

@@ -30,6 +30,7 @@ import type { DeviceState, Instance } from './device-state.ts';
 import { Devices, type DeviceView, toDeviceRow, toInstanceRow } from './devices.ts';
 import { Evaluating } from './evaluating.ts';
 import { countOf, type NewTransition, removed, type TrackedAlert } from './lifecycle.ts';
+import { Retention, type RetentionLimits } from './retention.ts';
 import { createSqliteStateStore } from './sqlite-state-store.ts';
 import type { AlertQuery, InstanceRow, Page, StateChange, StateStore } from './state-store.ts';
 import type { TransitionSource } from './transitions.ts';
@@ -61,8 +62,11 @@ export interface AlertingOptions {
   readonly snapshotChunkDevices?: number;
   /** How long after the start no silence ripens; 0 is none. */
   readonly startGraceMs?: number;
-  /** New transitions are durable. */
+  readonly retention?: Partial<RetentionLimits>;
+  /** New transitions are durable. Not called before `run`. */
   readonly onTransitions: () => void;
+  /** The sequence of the last transition that whoever follows them has worked through: those after it are kept. Not called before `run`. */
+  readonly followedTo: () => number;
 }
 
 export interface Alerting extends Service {
@@ -99,15 +103,22 @@ class JournalAlerting implements Alerting {
   #lastSnapshotMs: number;
   /** Stored cursor. */
   #cursor: Position;
+  readonly #retention: Retention;
+  /** Alerts were closed at the start. */
+  #hasClosed = false;
+  #isRunning = false;
   /** Transitions were given up at a stop: what is in memory is ahead of the store, and must not be written. */
   #isAhead = false;
 
   constructor(options: AlertingOptions) {
     this.#options = options;
-    this.#store = createSqliteStateStore(options.database);
+    const { clock, logger, followedTo, retention } = options;
+    this.#store = createSqliteStateStore(options.database, { followedTo: () => (this.#isRunning ? followedTo() : 0) });
     this.transitions = this.#store;
     this.#metrics = new AlertMetrics(options.registry);
-    const now = options.clock.now();
+    const onLetGo = (alerts: number): void => this.#metrics.letGo(alerts);
+    this.#retention = new Retention({ store: this.#store, clock, logger, followedTo, onLetGo, ...(retention && { limits: retention }) });
+    const now = clock.now();
     const graceMs = options.startGraceMs ?? START_GRACE_MS;
     const graceUntil = graceMs === 0 ? 0 : now + graceMs * MICROSECONDS_PER_MILLISECOND;
     this.#devices = new Devices({ rules: options.rules, directory: options.directory, graceUntil });
@@ -118,10 +129,12 @@ class JournalAlerting implements Alerting {
     this.#cursor = startingCursor(this.#store, options);
     this.#next = this.#cursor;
     this.#restore(now);
-    this.#lastSnapshotMs = options.clock.monotonicMs();
+    this.#lastSnapshotMs = clock.monotonicMs();
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    this.#isRunning = true;
+    if (this.#hasClosed) this.#options.onTransitions();
     const { journal, partition } = this.#options;
     const handler = {
       apply: (slice: Slice, cursor: Position) => this.#apply(slice, cursor, signal),
@@ -157,20 +170,15 @@ class JournalAlerting implements Alerting {
     const closing = gone.flatMap((tracked) => removed(tracked, now));
     const registered = this.#devices.register(now);
     const idle = gone.map(({ alert }) => ({ rule: alert.rule, device: alert.device }));
-    this.#store.commit(partition, {
-      devices: registered.map((device) => toDeviceRow(device, device.position)),
-      idle,
-      transitions: closing,
-      alerts: closing.map(asTracked),
-      cursor: this.#cursor,
-    });
+    const rows = registered.map((device) => toDeviceRow(device, device.position));
+    this.#store.commit(partition, { devices: rows, idle, transitions: closing, alerts: closing.map(asTracked), cursor: this.#cursor }, now);
     for (const device of registered) device.isStored = true;
     this.#metrics.opened(open.map(({ alert }) => alert));
     this.#metrics.committed(closing);
     for (const { alert } of closing)
       logger.info({ alert: alert.id, rule: alert.rule, device: alert.device }, 'alert closed: its rule or device is gone');
     for (const device of this.#devices.all) this.#evaluating.arm(device);
-    if (closing.length > 0) this.#options.onTransitions();
+    this.#hasClosed = closing.length > 0;
   }
 
   #instanceOf(alert: Alert): Instance | undefined {
@@ -194,7 +202,9 @@ class JournalAlerting implements Alerting {
     // Further readings wait in the journal: they come before any timer that is not yet due for them.
     if (this.#next >= slice.head) this.#evaluating.fireTimers(slice.time, this.#next);
     this.#metrics.counted(this.#evaluating.counts);
-    if (await this.#commitTransitions(signal)) await this.#continueSnapshot(signal);
+    if (!(await this.#commitTransitions(signal))) return;
+    await this.#continueSnapshot(signal);
+    if (this.#next >= slice.head) this.#retention.step();
   }
 
   async #commitTransitions(signal: AbortSignal): Promise<boolean> {
@@ -235,7 +245,7 @@ class JournalAlerting implements Alerting {
     const { partition, clock, logger } = this.#options;
     for (let attempt = 1; ; attempt++) {
       try {
-        this.#store.commit(partition, change);
+        this.#store.commit(partition, change, clock.now());
         if (attempt > 1) logger.info({ attempt }, 'alerting state is written again');
         return true;
       } catch (error) {
@@ -329,7 +339,7 @@ class JournalAlerting implements Alerting {
   #waitMs(): number {
     if (this.#snapshot !== null) return 0;
     const timerMs = (this.#evaluating.nextDue - this.#options.clock.now()) / MICROSECONDS_PER_MILLISECOND;
-    return Math.min(Math.max(1, Math.ceil(timerMs)), Math.ceil(this.#snapshotInMs()));
+    return Math.min(Math.max(1, Math.ceil(timerMs)), Math.ceil(this.#snapshotInMs()), Math.ceil(this.#retention.inMs));
   }
 
   #log(transition: NewTransition): void {

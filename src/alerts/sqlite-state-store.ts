@@ -1,8 +1,9 @@
 /** The state store on SQLite: one transaction a change. Bodies are JSON; what is searched by stands in columns. */
 import type { Alert, Transition } from '../domain/alert.ts';
 import type { Database } from '../sqlite/database.ts';
-import { TocsinError } from '../std/errors.ts';
-import type { AlertQuery, DeviceRow, InstanceRow, Page, StateChange, StateStore } from './state-store.ts';
+import { InvalidQuery } from '../std/errors.ts';
+import { countOf } from './lifecycle.ts';
+import type { AlertQuery, DeviceRow, InstanceRow, LetGo, Page, StateChange, StateStore } from './state-store.ts';
 
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1000;
@@ -19,9 +20,21 @@ const MIGRATIONS = [
    CREATE INDEX alert_by_rule ON alert (rule, number);
    CREATE TABLE transition (sequence INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, alert TEXT NOT NULL, body TEXT NOT NULL) STRICT;
    CREATE INDEX transition_by_alert ON transition (alert, sequence);`,
+  // When it ended by our clock, where the body says it in event time: that may be of any age.
+  `ALTER TABLE alert ADD COLUMN ended_at INTEGER;
+   UPDATE alert SET ended_at = json_extract(body, '$.resolvedAt') WHERE state = 'resolved';
+   CREATE INDEX alert_ended ON alert (ended_at) WHERE ended_at IS NOT NULL;`,
 ];
 
-export function createSqliteStateStore(database: Database): StateStore {
+/**
+ * An alert that is open for months and changes its level every minute keeps its first transition and the latest ones.
+ * Each hundredth time what is too much goes.
+ */
+const TRANSITIONS_PER_ALERT_MAX = 1000;
+const TRIM_EVERY = 100;
+
+/** @param options.followedTo the sequence up to which nobody needs transitions any more */
+export function createSqliteStateStore(database: Database, options: { followedTo: () => number }): StateStore {
   database.migrate('alerting', MIGRATIONS);
   const statements = {
     journal: database.prepare('SELECT id FROM alerting_journal'),
@@ -35,8 +48,9 @@ export function createSqliteStateStore(database: Database): StateStore {
     dropInstance: database.prepare('DELETE FROM instance WHERE device = ? AND rule = ?'),
     open: database.prepare("SELECT body, transitions FROM alert WHERE partition = ? AND state IN ('pending', 'firing') ORDER BY number"),
     setAlert: database.prepare(
-      `INSERT INTO alert (id, partition, rule, device, level, state, transitions, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET level = excluded.level, state = excluded.state, transitions = excluded.transitions, body = excluded.body`,
+      `INSERT INTO alert (id, partition, rule, device, level, state, transitions, body, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET level = excluded.level, state = excluded.state, transitions = excluded.transitions,
+         body = excluded.body, ended_at = excluded.ended_at`,
     ),
     alert: database.prepare('SELECT body FROM alert WHERE id = ?'),
     addTransition: database.prepare('INSERT OR IGNORE INTO transition (id, alert, body) VALUES (?, ?, ?)'),
@@ -45,16 +59,19 @@ export function createSqliteStateStore(database: Database): StateStore {
     after: database.prepare('SELECT sequence, body FROM transition WHERE sequence > ? ORDER BY sequence LIMIT ?'),
   };
 
-  const write = (partition: number, change: StateChange): void => {
+  const write = (partition: number, change: StateChange, now: number): void => {
     for (const row of change.devices ?? []) statements.setDevice.run(row.id, partition, JSON.stringify(row));
     for (const row of change.instances ?? []) statements.setInstance.run(row.device, row.rule, partition, JSON.stringify(row));
     for (const { device, rule } of change.idle ?? []) statements.dropInstance.run(device, rule);
     for (const { alert, transitions } of change.alerts ?? []) {
       const { id, rule, device, level, state } = alert;
-      statements.setAlert.run(id, partition, rule, device, level, state, transitions, JSON.stringify(alert));
+      const endedAt = state === 'resolved' ? now : null;
+      statements.setAlert.run(id, partition, rule, device, level, state, transitions, JSON.stringify(alert), endedAt);
     }
     for (const transition of change.transitions ?? []) {
       statements.addTransition.run(transition.id, transition.alert.id, JSON.stringify(transition));
+      const count = countOf(transition);
+      if (count > TRANSITIONS_PER_ALERT_MAX && count % TRIM_EVERY === 0) trim(database, transition.alert.id, options.followedTo());
     }
     if (change.cursor !== undefined) statements.setCursor.run(partition, change.cursor);
   };
@@ -74,7 +91,8 @@ export function createSqliteStateStore(database: Database): StateStore {
         open: statements.open.all(partition).map((row) => ({ alert: bodyOf<Alert>(row), transitions: Number(row.transitions) })),
       };
     },
-    commit: (partition, change) => database.transaction(() => write(partition, change)),
+    commit: (partition, change, now) => database.transaction(() => write(partition, change, now)),
+    letGo: (limits) => letGo(database, limits),
     alerts: (query) => alerts(database, query),
     alert(id) {
       const row = statements.alert.get(id);
@@ -84,6 +102,50 @@ export function createSqliteStateStore(database: Database): StateStore {
     latest: () => Number(statements.latest.get()?.latest),
     after: (sequence, limit) => statements.after.all(sequence, limit).map(transitionOf),
   };
+}
+
+function trim(database: Database, alert: string, followedTo: number): void {
+  database
+    .prepare(
+      `DELETE FROM transition WHERE sequence IN (SELECT sequence FROM transition WHERE alert = ?1 AND sequence <= ?2
+         AND sequence > (SELECT min(sequence) FROM transition WHERE alert = ?1)
+         AND sequence <= (SELECT sequence FROM transition WHERE alert = ?1 ORDER BY sequence DESC LIMIT 1 OFFSET ?3)
+         ORDER BY sequence LIMIT ?4)`,
+    )
+    .run(alert, followedTo, TRANSITIONS_PER_ALERT_MAX - 1, 2 * TRIM_EVERY);
+}
+
+const VACUUM_PAGES = 200;
+
+function letGo(database: Database, limits: LetGo): { alerts: number; isMore: boolean } {
+  const { endedBefore, transitionsMax, followedTo, rowsMax } = limits;
+  const ended = database.prepare('SELECT id, ended_at FROM alert WHERE ended_at IS NOT NULL ORDER BY ended_at LIMIT ?');
+  const lastOf = database.prepare('SELECT max(sequence) AS last FROM transition WHERE alert = ?');
+  const drop = database.prepare(
+    'DELETE FROM transition WHERE sequence IN (SELECT sequence FROM transition WHERE alert = ? ORDER BY sequence LIMIT ?)',
+  );
+  const dropAlert = database.prepare('DELETE FROM alert WHERE id = ?');
+  const latest = Number(database.prepare('SELECT coalesce(max(sequence), 0) AS latest FROM transition').get()?.latest);
+  let rows = 0;
+  let alerts = 0;
+  database.transaction(() => {
+    for (const row of ended.all(rowsMax)) {
+      const id = String(row.id);
+      const last = Number(lastOf.get(id)?.last ?? 0);
+      const isOld = Number(row.ended_at) < endedBefore || last <= latest - transitionsMax;
+      if (!isOld || last > followedTo || rows >= rowsMax) break;
+      const left = rowsMax - rows;
+      const dropped = Number(drop.run(id, left).changes);
+      rows += dropped;
+      // What is left of it goes with the next piece.
+      if (dropped === left) break;
+      dropAlert.run(id);
+      rows += 1;
+      alerts += 1;
+    }
+  });
+  if (rows > 0) database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
+  return { alerts, isMore: rows >= rowsMax };
 }
 
 type Row = Record<string, unknown>;
@@ -119,6 +181,6 @@ function alerts(database: Database, query: AlertQuery): Page<Alert> {
 function numberOf(cursor: string): number {
   const number = Number(cursor);
   if (!Number.isSafeInteger(number))
-    throw new TocsinError(`${cursor} is no cursor`, { hint: 'use the value of next from the previous page' });
+    throw new InvalidQuery(`${cursor} is no cursor`, { hint: 'use the value of next from the previous page' });
   return number;
 }

@@ -73,12 +73,25 @@ export interface Page<T> {
   readonly next: string | null;
 }
 
+export interface LetGo {
+  /** Alerts that ended before it, µs. */
+  readonly endedBefore: number;
+  /** And those that lie further back than so many transitions. */
+  readonly transitionsMax: number;
+  /** But none with a transition of a higher sequence. */
+  readonly followedTo: number;
+  readonly rowsMax: number;
+}
+
 export interface StateStore extends TransitionSource {
   /** The journal that the cursors belong to, and the partition's cursor; null when nothing was stored yet. */
   origin(partition: number): { journalId: string; cursor: number | null } | null;
   adopt(journalId: string): void;
   load(partition: number): StoredState;
-  commit(partition: number, change: StateChange): void;
+  /** @param now what an alert that ends is kept from, µs */
+  commit(partition: number, change: StateChange, now: number): void;
+  /** Lets go of alerts that have ended, with their transitions, the first ended first; a bounded piece of work. */
+  letGo(limits: LetGo): { readonly alerts: number; readonly isMore: boolean };
   /** The latest first. */
   alerts(query: AlertQuery): Page<Alert>;
   alert(id: string): Alert | null;

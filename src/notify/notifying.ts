@@ -73,6 +73,8 @@ export interface NotificationItem {
 export interface Notifying extends Service {
   /** There may be new transitions. Cheap; calls within one turn of the event loop count as one. */
   wake(): void;
+  /** Sequence of the last transition that was worked through. */
+  followedTo(): number;
   /** Newest first; `cursor` is the `next` of the page before. */
   notifications(query: { alert?: string; state?: string; cursor?: string; limit?: number }): {
     items: NotificationItem[];
@@ -96,6 +98,7 @@ export function createNotifying(options: NotifyingOptions): Notifying {
     id: 'notifying',
     run: (signal) => notifying.run(signal),
     wake: () => notifying.wake(),
+    followedTo: () => notifying.followedTo(),
     notifications: (query) => notifying.notifications(query),
     timeline: (alert) => notifying.timeline(alert),
   };
@@ -170,6 +173,10 @@ class NotifyingService {
     const page = messages.slice(0, limit);
     const items = page.map((message) => this.#item(message)).filter((item) => query.state === undefined || item.state === query.state);
     return { items, next: messages.length > limit ? String(page.at(-1)?.number) : null };
+  }
+
+  followedTo(): number {
+    return this.#outbox.cursor();
   }
 
   timeline(alert: string): TimelineEntry[] {

@@ -74,6 +74,7 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
       notifying.wake();
       telling.transitions();
     },
+    followedTo: () => notifying.followedTo(),
   });
   const notifiers = createNotifiers({ ...data.email, mailDirectory: data.mailDirectory, clock, logger: createLogger('notifying') });
   const notifying = createNotifying({

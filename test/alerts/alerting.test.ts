@@ -43,6 +43,7 @@ function open(database: Database, journal: ScriptedJournal, options: Partial<Ale
     registry: new Registry(),
     startGraceMs: 0,
     onTransitions: () => undefined,
+    followedTo: () => Number.MAX_SAFE_INTEGER,
     ...options,
   });
 }
@@ -189,6 +190,18 @@ describe('start', () => {
     expect(open(database, journal, { rules: [] }).transitions.after(0, 10)).toHaveLength(2);
   });
 
+  it('who follows the transitions hears of alerts closed at the start once everything runs, not before', async () => {
+    using database = openDatabase(join(folder, 'state.db'));
+    const journal = new ScriptedJournal();
+    journal.append([reading(0, 9)]);
+    await runToEnd(open(database, journal), journal);
+    let woken = 0;
+    const without = open(database, journal, { text: 'rules: []', onTransitions: () => (woken += 1) });
+    expect(woken).toBe(0);
+    await runToEnd(without, journal);
+    expect(woken).toBe(1);
+  });
+
   it('a restart that changes nothing is silent', async () => {
     using database = openDatabase(join(folder, 'state.db'));
     const journal = new ScriptedJournal();
@@ -210,6 +223,105 @@ describe('start', () => {
     const later = open(database, journal, { ...common, clock: createStillClock(START_US + 10 * MINUTE_US) });
     await runToEnd(later, journal);
     expect(linesOf(later.transitions.after(0, 10))).toEqual(['15m firing fridge-09 warm']);
+  });
+});
+
+describe('alerts that have ended', () => {
+  /** Fires and resolves once a minute on each of the given devices. */
+  const episodes = (journal: ScriptedJournal, count: number, device = 'fridge-01'): void => {
+    for (let minute = 0; minute < 2 * count; minute++) journal.append([reading(minute, minute % 2 === 0 ? 9 : 5, device)]);
+  };
+  const rows = (database: Database, table: string): number => Number(database.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n);
+
+  it('are kept for 400 days from when we saw them end, with their transitions; open ones are kept for good', async () => {
+    using database = openDatabase(join(folder, 'state.db'));
+    const journal = new ScriptedJournal();
+    episodes(journal, 3);
+    journal.append([reading(10, 9, 'fridge-02')]);
+    const clock = createStillClock(START_US);
+    await runToEnd(open(database, journal, { clock }), journal);
+    expect([rows(database, 'alert'), rows(database, 'transition')]).toEqual([4, 7]);
+    const after = async (days: number) => {
+      journal.ticks = [START_US + 20 * MINUTE_US];
+      await runToEnd(open(database, journal, { clock: createStillClock(START_US + days * 1440 * MINUTE_US) }), journal);
+      return [rows(database, 'alert'), rows(database, 'transition')];
+    };
+    expect(await after(399)).toEqual([4, 7]);
+    expect(await after(401)).toEqual([1, 1]);
+  });
+
+  it('go earlier, the first ended first, past so many transitions, in bounded pieces', async () => {
+    using database = openDatabase(join(folder, 'state.db'));
+    const journal = new ScriptedJournal();
+    episodes(journal, 50);
+    await runToEnd(open(database, journal), journal);
+    const latest = rows(database, 'transition');
+    expect(latest).toBe(100);
+    const registry = new Registry();
+    const clock = createStillClock(START_US);
+    journal.ticks = [START_US + 200 * MINUTE_US];
+    const retention = { transitionsMax: 20, rowsPerPieceMax: 10 };
+    const alerting = open(database, journal, { registry, clock, retention });
+    await runToEnd(alerting, journal);
+    // Two rows and the alert itself, three times, and the first transition of the next one.
+    expect([rows(database, 'alert'), rows(database, 'transition')]).toEqual([47, 93]);
+    expect(await registry.metrics()).toContain('tocsin_alerts_let_go_total 3');
+    for (let piece = 0; piece < 20; piece++) {
+      journal.ticks.push(START_US + (201 + piece) * MINUTE_US);
+      await runToEnd(open(database, journal, { clock, retention }), journal);
+    }
+    expect([rows(database, 'alert'), rows(database, 'transition')]).toEqual([10, 20]);
+    expect(alerting.transitions.latest()).toBe(100);
+  });
+
+  it('are kept whole while notifying has not worked through their transitions', async () => {
+    using database = openDatabase(join(folder, 'state.db'));
+    const journal = new ScriptedJournal();
+    episodes(journal, 5);
+    await runToEnd(open(database, journal), journal);
+    journal.ticks = [START_US + 20 * MINUTE_US];
+    // The third alert has fired as far as notifying knows.
+    const alerting = open(database, journal, { retention: { transitionsMax: 0 }, followedTo: () => 5 });
+    await runToEnd(alerting, journal);
+    expect(alerting.transitions.after(0, 100).map(({ sequence }) => sequence)).toEqual([5, 6, 7, 8, 9, 10]);
+    expect(rows(database, 'alert')).toBe(3);
+  });
+
+  it('an alert that stays open keeps its first transition and the latest ones, a thousand in all', async () => {
+    using database = openDatabase(join(folder, 'state.db'));
+    const journal = new ScriptedJournal();
+    journal.batchesPerSlice = 50;
+    const text = ruleText('{warning: {when: "temperature > 8"}, critical: {when: "temperature > 10"}}');
+    for (let minute = 0; minute < 1500; minute++) journal.append([reading(minute, minute % 2 === 0 ? 9 : 12)]);
+    await runToEnd(open(database, journal, { text, followedTo: () => 300 }), journal);
+    expect(rows(database, 'transition')).toBe(1500 - 299);
+    for (let minute = 1500; minute < 2000; minute++) journal.append([reading(minute, minute % 2 === 0 ? 9 : 12)]);
+    const alerting = open(database, journal, { text });
+    await runToEnd(alerting, journal);
+    const [alert] = alerting.alerts({ state: 'firing' }).items;
+    const timeline = alerting.alert(alert?.id ?? '')?.timeline ?? [];
+    expect(timeline).toHaveLength(1000);
+    expect([timeline[0]?.sequence, timeline[1]?.sequence, timeline.at(-1)?.sequence]).toEqual([1, 1002, 2000]);
+  });
+
+  it('on a full disk stay for now, and evaluation goes on', async () => {
+    using database = openDatabase(join(folder, 'state.db'));
+    const journal = new ScriptedJournal();
+    episodes(journal, 5);
+    await runToEnd(open(database, journal), journal);
+    const warnings: string[] = [];
+    const logger = pino({ level: 'warn' }, { write: (line: string) => warnings.push(line) });
+    journal.ticks = [START_US + 20 * MINUTE_US];
+    const alerting = open(database, journal, { retention: { transitionsMax: 0 }, logger });
+    database.exec('PRAGMA query_only = ON');
+    const stop = new AbortController();
+    journal.onEnd = () => {
+      database.exec('PRAGMA query_only = OFF');
+      stop.abort();
+    };
+    await alerting.run(stop.signal);
+    expect(warnings.join()).toContain('old alerts cannot be let go; trying again later');
+    expect(rows(database, 'alert')).toBe(5);
   });
 });
 
