@@ -136,6 +136,8 @@ class JournalAlerting implements Alerting {
     this.#isRunning = true;
     if (this.#hasClosed) this.#options.onTransitions();
     const { journal, partition } = this.#options;
+    // Now, and not with the next snapshot: a full journal takes no reading that would move the cursor, and could not make room.
+    await journal.release(CONSUMER_ID, partition, this.#cursor);
     const handler = {
       apply: (slice: Slice, cursor: Position) => this.#apply(slice, cursor, signal),
       waitMs: () => this.#waitMs(),
