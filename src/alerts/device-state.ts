@@ -20,20 +20,42 @@ const INTERVAL_MIN_US = MICROSECONDS_PER_SECOND;
 /** A device that sends ever new sets of metrics makes its plans be forgotten, not pile up. */
 const PLANS_MAX = 64;
 
-/** One rule on one device. */
-export interface Instance extends Timed, Hearing {
+/** One rule on one device. There may be hundreds of thousands: what they have in common stands in the device or the rule. */
+export class Instance implements Timed, Hearing {
   readonly rule: CompiledRule;
   readonly program: Program;
   readonly device: DeviceState;
+  readonly cells: readonly Cell[];
   /** Its place in the device's list. */
-  number: number;
-  state: InstanceState;
-  open: TrackedAlert | null;
+  number = 0;
+  state: InstanceState = IDLE;
+  open: TrackedAlert | null = null;
   /** The last position whose reading the state reflects, where that is ahead of the device's. */
-  position: number;
+  position = -1;
   /** There is a row of it in the store. */
-  isStored: boolean;
-  graceUntil: number;
+  isStored = false;
+  due = Number.POSITIVE_INFINITY;
+  heapIndex = -1;
+
+  constructor(parts: { rule: CompiledRule; program: Program; device: DeviceState; cells: readonly Cell[] }) {
+    this.rule = parts.rule;
+    this.program = parts.program;
+    this.device = parts.device;
+    this.cells = parts.cells;
+  }
+
+  get maxGapUs(): () => number {
+    return this.device.maxGapUs;
+  }
+  get registeredAt(): number | null {
+    return this.device.registeredAt;
+  }
+  get lastSeen(): number | null {
+    return this.device.lastSeen;
+  }
+  get graceUntil(): number {
+    return this.device.graceUntil;
+  }
 }
 
 /**
@@ -65,6 +87,8 @@ export class DeviceState implements DeviceRef {
   /** Newest event time, or minus infinity. */
   lastAt = Number.NEGATIVE_INFINITY;
   readings = 0;
+  /** No silence of it ripens before: the grace after a start. */
+  graceUntil = 0;
   readonly cells = new Map<string, Cell>();
   instances: Instance[] = [];
   /** By instance number: 1 when it must be evaluated whatever the value, as it is not idle or was not yet looked at. */
@@ -142,13 +166,15 @@ export class DeviceState implements DeviceRef {
 
   /** Makes the instances of the rules that are for it; those it has already are kept as they are. */
   bind(rules: readonly CompiledRule[], graceUntil: number): void {
+    this.graceUntil = graceUntil;
     const bound: Instance[] = [];
+    const cells = new Map<string, readonly Cell[]>();
     for (const rule of rules) {
       const program = rule.matches(this) ? rule.programFor(this.profile) : null;
       const known = this.instances.find((instance) => instance.rule === rule);
       // An open alert is not forgotten because a label changed under way.
       if (known !== undefined && (known.program === program || known.open !== null)) bound.push(known);
-      else if (program !== null) bound.push(this.#instance(rule, program, graceUntil));
+      else if (program !== null) bound.push(new Instance({ rule, program, device: this, cells: this.#cellsOf(program.metrics, cells) }));
     }
     for (const [number, instance] of bound.entries()) instance.number = number;
     this.instances = bound;
@@ -173,29 +199,12 @@ export class DeviceState implements DeviceRef {
     return { cells: shape.map((name) => this.cell(name)), instances, numbers, valueIndexes, quiet };
   }
 
-  #instance(rule: CompiledRule, program: Program, graceUntil: number): Instance {
-    const device = this;
-    return {
-      rule,
-      program,
-      device,
-      number: 0,
-      cells: program.metrics.map((name) => this.cell(name)),
-      state: IDLE,
-      open: null,
-      position: -1,
-      isStored: false,
-      due: Number.POSITIVE_INFINITY,
-      heapIndex: -1,
-      graceUntil,
-      maxGapUs: this.maxGapUs,
-      get registeredAt() {
-        return device.registeredAt;
-      },
-      get lastSeen() {
-        return device.lastSeen;
-      },
-    };
+  /** Rules that name the same metrics share one list. */
+  #cellsOf(metrics: readonly string[], known: Map<string, readonly Cell[]>): readonly Cell[] {
+    const key = metrics.join('\u0000');
+    const cells = known.get(key) ?? metrics.map((name) => this.cell(name));
+    known.set(key, cells);
+    return cells;
   }
 }
 
