@@ -2,7 +2,7 @@
 /** argv → command. The only place that handles signals and ends the process. Exit status: see CONTRACT in README, "Commands". */
 import { parseArgs } from 'node:util';
 import { InvalidConfig, TocsinError } from './std/errors.ts';
-import { withServerSettings } from './std/runtime.ts';
+import { endAtOnce, withServerSettings } from './std/runtime.ts';
 
 const USAGE = `usage: tocsin <command> [options]
 
@@ -26,6 +26,8 @@ Serves MQTT and HTTP until SIGTERM or SIGINT. Prints one JSON line when it is re
 Reads everything that run would read, prints every problem as file:line:column, and exits 1 if there is one.
 `,
 };
+/** The exit status for a fault of ours, and for a stop that did not end in time. */
+const FAULT = 70;
 const DEFAULT_CONFIG = 'config/tocsin.yaml';
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -67,7 +69,7 @@ function stopRequested(): Promise<void> {
   return new Promise((resolve) => {
     let asked = false;
     const stop = (): void => {
-      if (asked) process.exit(70);
+      if (asked) endAtOnce(FAULT);
       asked = true;
       resolve();
     };
@@ -87,10 +89,12 @@ function report(error: unknown): number {
   if (error instanceof InvalidConfig) return print(`${error.message}\n`, 1);
   if (error instanceof TocsinError) return print(`${error.render()}\n`, 1);
   process.stderr.write(`internal fault: ${error instanceof Error ? error.stack : String(error)}\n`);
-  return 70;
+  return FAULT;
 }
 
 // What nobody awaited or expected: the journal keeps what was acknowledged, and the next start goes on from there.
-process.on('uncaughtException', (error) => process.exit(Math.max(report(error), 70)));
+process.on('uncaughtException', (error) => endAtOnce(Math.max(report(error), FAULT)));
 
-process.exit(await main(process.argv.slice(2)).catch(report));
+const status = await main(process.argv.slice(2)).catch(report);
+if (status === FAULT) endAtOnce(status);
+process.exit(status);

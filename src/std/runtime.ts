@@ -7,13 +7,14 @@
  * - A cache of compiled code beside the installed packages: without it every thread carries the TypeScript compiler
  *   (10 to 15 MB each), and the start takes twice as long. Left out where that folder cannot be written.
  */
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { messageOf } from './errors.ts';
 
 const HEAP_FLAG = '--max-semi-space-size=16';
 const CACHE_FOLDER = fileURLToPath(new URL('../../node_modules/.cache/tocsin', import.meta.url));
+const SHELL = '/bin/sh';
 const IS_SET = 'TOCSIN_RUNTIME';
 
 /** Does not return where it replaces the process; returns where that was done already, or cannot be. */
@@ -23,6 +24,15 @@ export function withServerSettings(): void {
   const cache = process.env.NODE_COMPILE_CACHE ?? writableCache();
   const env = { ...process.env, [IS_SET]: 'set', ...(cache === null ? {} : { NODE_COMPILE_CACHE: cache }) };
   replace(process.execPath, [process.execPath, HEAP_FLAG, ...process.execArgv, ...process.argv.slice(1)], env);
+}
+
+/**
+ * Ends the process even while a thread hangs in a system call, as on a disk that does not answer: `process.exit` waits for
+ * every thread. What takes the process's place knows no threads.
+ */
+export function endAtOnce(status: number): never {
+  if (process.execve !== undefined && existsSync(SHELL)) process.execve(SHELL, [SHELL, '-c', `exit ${status}`]);
+  process.exit(status);
 }
 
 /** Writes what was compiled so far: a process that is killed later would leave the next one nothing. */
