@@ -1,6 +1,7 @@
 /** Where consumers of this thread keep their cursors: in the database of what they produced, one row a partition. */
 import type { Database } from '../sqlite/database.ts';
 import { TocsinError } from '../std/errors.ts';
+import type { Logger } from '../std/logger.ts';
 import type { Cursor } from './series-store.ts';
 
 export interface CursorTable {
@@ -31,6 +32,7 @@ export function openCursorTable(database: Database): CursorTable {
 /**
  * Where to begin: the stored cursor, or the journal's first entry for a consumer that is new. A cursor of another
  * journal, or past this one's end, means that files of different times were put together: going on would lose readings.
+ * One below the journal's first entry means that they are lost already (the consumer was away and did not hold them): said aloud.
  */
 export function startPosition(options: {
   readonly cursor: Cursor | null;
@@ -38,8 +40,9 @@ export function startPosition(options: {
   readonly range: { readonly first: number; readonly head: number };
   /** The file that holds the cursor. */
   readonly file: string;
+  readonly logger: Logger;
 }): number {
-  const { cursor, journalId, range, file } = options;
+  const { cursor, journalId, range, file, logger } = options;
   if (cursor === null) return range.first;
   if (cursor.journalId !== journalId) {
     throw new TocsinError(`${file} belongs to another journal (${cursor.journalId}, not ${journalId})`, {
@@ -51,5 +54,8 @@ export function startPosition(options: {
       hint: 'the journal was restored from an older backup than this file: restore both from the same one, or move this file away',
     });
   }
-  return Math.max(cursor.position, range.first);
+  if (cursor.position >= range.first) return cursor.position;
+  const fields = { file, cursor: cursor.position, first: range.first, lost: range.first - cursor.position };
+  logger.error(fields, 'the journal no longer holds entries that were never read into this file: they are missing from it');
+  return range.first;
 }

@@ -54,6 +54,7 @@ export function createHistory(options: HistoryOptions): History {
     journalId: options.journalId,
     range: options.range,
     file: 'the history',
+    logger: options.logger,
   });
   const consumer = new HistoryConsumer(options, from);
   return { id: 'history', run: (signal) => consumer.run(signal), trouble: () => consumer.trouble };

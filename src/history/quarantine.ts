@@ -83,6 +83,7 @@ export function createQuarantine(options: QuarantineOptions): Quarantine {
     journalId: options.journalId,
     range: options.range,
     file: options.path,
+    logger: options.logger,
   });
   const save = (position: Position, rejections: readonly Rejection[]) =>
     table.transaction(() => {
