@@ -22,8 +22,11 @@ const TAG_READING = 0x52;
 const TAG_REJECTION = 0x58;
 const TAG_QOS2 = 0x51;
 const TEXT_BYTES_MAX = 65_535;
-/** Shapes and devices are numbered by 16 bits in a batch. */
+/** Shapes and devices are numbered by 16 bits in a batch, and so are the names of a shape. */
 const NAMES_MAX = 65_535;
+/** What one message or request may add after the batch was found not to be full. */
+const NAMES_ADDED_MAX = 10_000;
+const LABELS_MAX = 255;
 const INITIAL_BYTES = 64 * 1024;
 /** A buffer that grew past this for one burst is let go after it. */
 const KEPT_BYTES_MAX = 1024 * 1024;
@@ -56,12 +59,18 @@ export class BatchWriter {
   get firstAt(): number {
     return this.#firstAt;
   }
-  /** True when another reading may need a name number that 16 bits cannot hold. */
+  /** True when another message may need a name number that 16 bits cannot hold. */
   get isFull(): boolean {
-    return this.#devices.size >= NAMES_MAX || this.#shapes.size >= NAMES_MAX;
+    return Math.max(this.#devices.size, this.#shapes.size) > NAMES_MAX - NAMES_ADDED_MAX;
   }
 
   addReading(device: DeviceRef, metrics: Shape, values: readonly Value[], times: { at: number; receivedAt: number; flags: number }): void {
+    if (metrics.length > NAMES_MAX) {
+      // Read back as two readings of the same instant.
+      this.addReading(device, metrics.slice(0, NAMES_MAX), values.slice(0, NAMES_MAX), times);
+      this.addReading(device, metrics.slice(NAMES_MAX), values.slice(NAMES_MAX), times);
+      return;
+    }
     const deviceNumber = this.#devices.get(device) ?? this.#defineDevice(device);
     const shapeNumber = this.#shapes.get(metrics) ?? this.#defineShape(metrics);
     this.#reserve(22 + values.length * 9);
@@ -146,7 +155,7 @@ export class BatchWriter {
     this.#byte(TAG_DEVICE);
     this.#text(device.id);
     this.#optionalText(device.profile);
-    const labels = Object.entries(device.labels);
+    const labels = Object.entries(device.labels).slice(0, LABELS_MAX);
     this.#byte(labels.length);
     for (const [key, value] of labels) {
       this.#text(key);

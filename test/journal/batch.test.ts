@@ -95,6 +95,34 @@ describe('batch encoding', () => {
     expect(first !== undefined && 'reading' in first && String(first.reading.values[0])).toMatch(/^ü{21845}$/);
   });
 
+  it('holds more names than their counts can say: labels past 255 are left out, metrics past 65,535 make a second reading', () => {
+    const writer = new BatchWriter();
+    const labels = Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`label-${n}`, `${n}`]));
+    const metrics = Array.from({ length: 70_000 }, (_, n) => `m${n}`);
+    writer.addReading({ id: 'a', profile: null, labels }, metrics, [...metrics.keys()], { at: 1, receivedAt: 1, flags: 0 });
+    writer.addReading({ id: 'b', profile: null, labels: {} }, ['x'], [5], { at: 2, receivedAt: 2, flags: 0 });
+    const batch = writer.take();
+    const readings = read(batch.bytes).flatMap((entry) => ('reading' in entry ? [entry.reading] : []));
+    expect(batch.count).toBe(3);
+    expect(readings.flatMap((entry) => entry.values)).toEqual([...metrics.keys(), 5]);
+    expect(Object.keys(readings[0]?.device.labels ?? {})).toHaveLength(255);
+  });
+
+  it('is full while the largest message still fits', () => {
+    const writer = new BatchWriter();
+    const add = (n: number) =>
+      writer.addReading({ id: `${n}`, profile: null, labels: {} }, [`m${n}`], [n], { at: n, receivedAt: n, flags: 0 });
+    let count = 0;
+    while (!writer.isFull) add(count++);
+    // A request of as many readings as HTTP takes, each of another device.
+    for (const end = count + 9_999; count < end; count++) add(count);
+    const values = read(writer.take().bytes).map(
+      (entry) => 'reading' in entry && Number(entry.reading.device.id) === entry.reading.values[0],
+    );
+    expect(values).toHaveLength(count);
+    expect(values.every(Boolean)).toBe(true);
+  });
+
   it('refuses a batch of another format and names the version', () => {
     expect(() => read(Uint8Array.from([9, 0]))).toThrow(/format 9/);
     expect(() => read(Uint8Array.from([1, 0]))).toThrow(/unknown entry/);
