@@ -52,7 +52,8 @@ const CONNECT_TIMEOUT_MS = 5000;
 const DRAIN_TIMEOUT_MS = 10_000;
 /** What may wait in memory for one slow subscriber before it is disconnected. */
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
-const RECONNECT_WAIT = { firstMs: 500, maxMs: 10_000 };
+/** At most as long as clients commonly wait for CONNACK: who gives up before would never get in again. */
+const RECONNECT_WAIT = { firstMs: 500, maxMs: 3000 };
 /** Clients remembered for having failed to publish; the oldest is forgotten first. */
 const FAILED_CLIENTS_MAX = 10_000;
 
@@ -122,8 +123,8 @@ class TocsinBroker extends Aedes {
   readonly #refused = new WeakSet<object>();
   readonly #ingest: Ingest;
   readonly #options: BrokerOptions;
-  /** Failed publishes in a row, by client. */
-  readonly #failures = new Map<string, number>();
+  /** Failed publishes in a row and until when a CONNECT waits for it, by client. */
+  readonly #failures = new Map<string, { count: number; untilMs: number }>();
 
   constructor(options: BrokerOptions) {
     super({
@@ -194,17 +195,17 @@ class TocsinBroker extends Aedes {
   /** The connection was closed because its publish could not be made durable. */
   noteFailure(client: string): void {
     if (this.#failures.size >= FAILED_CLIENTS_MAX) this.#failures.delete(this.#failures.keys().next().value ?? '');
-    this.#failures.set(client, (this.#failures.get(client) ?? 0) + 1);
+    const count = (this.#failures.get(client)?.count ?? 0) + 1;
+    this.#failures.set(client, { count, untilMs: this.#options.clock.monotonicMs() + backoffMs(count, RECONNECT_WAIT) });
   }
 
   #beforeConnect(clientId: string, client: Client, callback: (error: Error | null, success: boolean) => void): void {
-    const failures = this.#failures.get(clientId);
-    if (failures === undefined) {
-      callback(null, true);
-      return;
-    }
-    // Clients resend at once: without a wait a full disk becomes a storm of reconnections.
-    this.#options.clock.after(backoffMs(failures, RECONNECT_WAIT), () => callback(null, !client.closed));
+    const { clock } = this.#options;
+    const waitMs = (this.#failures.get(clientId)?.untilMs ?? 0) - clock.monotonicMs();
+    // Clients resend at once: without a wait a full disk becomes a storm of reconnections. It counts from the failure, so
+    // that a client which tries again and again gets in.
+    if (waitMs > 0) clock.after(waitMs, () => callback(null, !client.closed));
+    else callback(null, true);
   }
 
   /** Aedes would answer PUBREL even if this rejects: only without a connection it does not. */
