@@ -14,7 +14,7 @@
  * Silence is a flag beside it: it may raise a level, end the alert, or change nothing. It never undoes a level by itself.
  */
 import { type Level, levelRank } from '../domain/alert.ts';
-import type { Program, ProgramLevel } from './compile.ts';
+import type { Program } from './compile.ts';
 import type { Cell, Frame, Truth } from './frame.ts';
 
 /** Times are µs of event time. */
@@ -79,16 +79,19 @@ export function quietRange(program: Program, frame: Frame): { above: number; bel
 /** Evaluates the conditions at `frame.now`. Returns the same object when nothing changed; without allocation when OK. */
 export function evaluate(program: Program, state: InstanceState, frame: Frame): InstanceState {
   if (state === IDLE && !anyTrue(program, frame)) return state;
-  const whens: Truth[] = [];
-  const runs: (Run | null)[] = [];
-  let previous: ProgramLevel | undefined;
-  for (const level of program.levels) {
-    const index = whens.length;
-    // Levels that ask the same mostly stand side by side.
-    const value = previous?.when === level.when ? whens[index - 1] : valueAt(program, level.when, frame);
-    whens.push(value);
-    runs.push(nextRun(state.runs[index] ?? null, value, frame));
-    previous = level;
+  const { levels } = program;
+  // Of their size from the start: an array that grows from nothing takes room for 17.
+  const whens = new Array<Truth>(levels.length).fill(undefined);
+  const runs = new Array<Run | null>(levels.length).fill(null);
+  for (let index = 0; index < levels.length; index++) {
+    const level = levels[index];
+    if (level === undefined) break;
+    const before = state.runs[index] ?? null;
+    // Levels that ask the same mostly stand side by side, and then their runs mostly are one.
+    const isSame = index > 0 && levels[index - 1]?.when === level.when;
+    const value = isSame ? whens[index - 1] : valueAt(program, level.when, frame);
+    whens[index] = value;
+    runs[index] = isSame && isSameRun(before, state.runs[index - 1] ?? null) ? (runs[index - 1] ?? null) : nextRun(before, value, frame);
   }
   const level = nextLevel(program, state.level, { runs, whens, frame });
   return settled({ runs, level, noData: state.noData });
@@ -193,6 +196,9 @@ function nextRun(run: Run | null, value: Truth, frame: Frame): Run | null {
   return { since: unbroken ? run.since : now, heldAt: now };
 }
 
+const isSameRun = (left: Run | null, right: Run | null): boolean =>
+  left === right || (left !== null && right !== null && left.since === right.since && left.heldAt === right.heldAt);
+
 interface Evaluation {
   readonly runs: readonly (Run | null)[];
   /** The value of each level's `when`. */
@@ -222,7 +228,8 @@ function nextLevel(program: Program, current: Level | null, evaluation: Evaluati
 }
 
 function settled(state: InstanceState): InstanceState {
-  return state.level === null && !state.noData && state.runs.every((run) => run === null) ? IDLE : state;
+  if (state.level !== null || state.noData) return state;
+  return state.runs.every((run) => run === null) ? IDLE : state;
 }
 
 /** The cell of the newest value that the conditions can see. */
