@@ -54,6 +54,8 @@ const DRAIN_TIMEOUT_MS = 10_000;
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 /** At most as long as clients commonly wait for CONNACK: who gives up before would never get in again. */
 const RECONNECT_WAIT = { firstMs: 500, maxMs: 3000 };
+/** How long a stop waits for connections to close by themselves. */
+const FINISH_WAIT_MS = 500;
 /** Clients remembered for having failed to publish; the oldest is forgotten first. */
 const FAILED_CLIENTS_MAX = 10_000;
 
@@ -103,6 +105,10 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
       // A connection on which no request has come yet is none of ours to destroy, and would be waited for.
       for (const server of servers) if (server instanceof HttpServer) server.closeAllConnections();
+      // What was read is made durable and acknowledged first: else its senders, told nothing, would send it again.
+      connections.stopReading();
+      await ingest.drained();
+      await connections.finish();
       await new Promise<void>((resolve) => broker.close(() => resolve()));
       connections.destroyAll();
       await Promise.all(closed);
@@ -271,9 +277,11 @@ class Connections {
   readonly #max: number;
   readonly #refused: Counter;
   readonly #gate: ReadGate;
+  readonly #clock: Clock;
 
   constructor(broker: Aedes, options: BrokerOptions) {
     const { ingest, clock } = options;
+    this.#clock = clock;
     this.#gate = new ReadGate({ waiting: () => ingest.waiting(), whenAnswered: (callback) => ingest.whenAnswered(callback), clock });
     this.#broker = broker;
     this.#max = options.limits.connections;
@@ -304,6 +312,22 @@ class Connections {
     let client: Client | undefined;
     this.#gate.guard(connection, () => client?.connected === true);
     client = this.#broker.handle(connection);
+  }
+
+  stopReading(): void {
+    this.#gate.close();
+  }
+
+  /** Sends what is still to be sent, then says that no more comes; gives connections a moment to take note. */
+  async finish(): Promise<void> {
+    const finished = [...this.#open].map(
+      (connection) =>
+        new Promise<void>((resolve) => {
+          connection.once('close', resolve);
+          connection.end();
+        }),
+    );
+    await Promise.race([Promise.all(finished), this.#clock.sleep(FINISH_WAIT_MS)]);
   }
 
   destroyAll(): void {

@@ -29,6 +29,7 @@ export class ReadGate {
   readonly #asking = new Set<Duplex>();
   #turnStartMs: number | null = null;
   #isWaitingForAnswers = false;
+  #isClosed = false;
 
   constructor(options: ReadGateOptions) {
     this.#options = options;
@@ -39,11 +40,17 @@ export class ReadGate {
     const read = connection.read.bind(connection);
     connection.read = (size) => {
       // Node's own calls with 0 only ask for data to be fetched into the stream's buffer, which is bounded.
-      if (size === 0 || !isConnected() || this.#isOpen()) return read(size);
+      if (size === 0) return read(size);
+      if (!this.#isClosed && (!isConnected() || this.#isOpen())) return read(size);
       this.#asking.add(connection);
       return null;
     };
     connection.once('close', () => this.#asking.delete(connection));
+  }
+
+  /** Nothing is read any more. */
+  close(): void {
+    this.#isClosed = true;
   }
 
   #isOpen(): boolean {
@@ -70,7 +77,7 @@ export class ReadGate {
 
   /** Lets connections read, the one that has waited longest first, until the gate closes again. */
   #resume(): void {
-    for (let left = this.#asking.size; left > 0; left--) {
+    for (let left = this.#isClosed ? 0 : this.#asking.size; left > 0; left--) {
       const [connection] = this.#asking;
       if (connection === undefined) return;
       this.#asking.delete(connection);

@@ -347,6 +347,32 @@ describe('one reading results', () => {
   });
 });
 
+describe('a stop', () => {
+  it('acknowledges what was read before: nothing is stored whose sender was told nothing', async () => {
+    const instance = await start(await folder());
+    const clients = await Promise.all(Array.from({ length: 5 }, (_, n) => RawClient.connect(instance.port, `c${n}`, { clean: true })));
+    let acknowledged = 0;
+    const counting = clients.map(async (client) => {
+      while (!client.closed) {
+        await client.received(PUBACK).then(
+          () => {
+            acknowledged += 1;
+          },
+          () => undefined,
+        );
+      }
+    });
+    for (const [n, client] of clients.entries()) {
+      const topic = `sensors/d${n}/temperature`;
+      client.send(Buffer.concat(Array.from({ length: 2000 }, (_, id) => publish('21.5', { qos: 1, packetId: id + 1, topic }))));
+    }
+    await expect.poll(() => acknowledged).toBeGreaterThan(0);
+    await instance.broker.close();
+    await Promise.all(counting);
+    expect((await journaled(instance.journal)).readings).toHaveLength(acknowledged);
+  });
+});
+
 describe('a full journal', () => {
   it('acknowledges nothing, closes the connection after the commit wait, and takes the message when there is room', async () => {
     const path = await folder();

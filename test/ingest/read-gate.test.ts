@@ -84,6 +84,20 @@ describe('read gate', () => {
     expect(new Set(turns).size).toBeGreaterThan(2);
   });
 
+  it('reads nothing any more once it is closed', async () => {
+    const { gate, state, read } = setUp();
+    state.waiting = 5000;
+    const connection = reader(gate, read);
+    connection.write('held back');
+    await systemClock.sleep(10);
+    gate.close();
+    state.waiting = 0;
+    state.answer();
+    connection.write('late');
+    await systemClock.sleep(10);
+    expect(read).toEqual([]);
+  });
+
   it('forgets a connection that closes while it is held back', async () => {
     const { gate, state, read } = setUp();
     state.waiting = 5000;
