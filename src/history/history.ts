@@ -133,7 +133,8 @@ class HistoryConsumer {
       if (this.#pending.length >= BATCH_READINGS_MAX) await this.#write(signal);
       if (signal.aborted) return;
     }
-    if (!this.#isBehind()) return;
+    // With more in the journal already, the batch is filled by reading on.
+    if (!this.#isBehind() || this.#position < slice.head) return;
     const lingeredMs = clock.monotonicMs() - this.#pendingSinceMs;
     if (lingeredMs >= LINGER_MS) await this.#write(signal);
     else await clock.sleep(LINGER_MS - lingeredMs, signal);
