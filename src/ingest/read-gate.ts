@@ -20,7 +20,7 @@ export interface ReadGateOptions {
   readonly clock: Clock;
 }
 
-const WAITING_MAX = 2000;
+const WAITING_MAX = 1000;
 const TURN_MS = 6;
 
 export class ReadGate {

@@ -31,7 +31,7 @@ export interface SqliteJournalOptions extends JournalWorkerData {
   readonly recentBytesMax?: number;
 }
 
-const RECENT_BYTES_MAX = 16 * 1024 * 1024;
+const RECENT_BYTES_MAX = 8 * 1024 * 1024;
 const RETAIN_INTERVAL_MS = 5000;
 /** With more to delete, the next piece follows after this: commits go in between. */
 const RETAIN_MORE_MS = 20;

@@ -1,5 +1,5 @@
 /** The worker's side: runs services over the main thread's journal until told to stop, and says so when one fails. */
-import { type MessagePort, parentPort } from 'node:worker_threads';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { JournalReader } from '../journal/journal.ts';
 import { PositionLost } from '../journal/journal.ts';
 import { messageOf, TocsinError } from '../std/errors.ts';
@@ -42,7 +42,7 @@ export function hostWorker<Data, Main = unknown>(build: (data: Data, journal: Jo
     stopping.abort();
     await running.finally(() => hosted?.close());
   };
-  const methods: Methods = { start, stop, metrics: async () => (await hosted?.metrics()) ?? '' };
+  const methods: Methods = { start, stop, metrics: async () => `${(await hosted?.metrics()) ?? ''}\n${memoryMetrics()}` };
   const { remote } = connect<MainMethods>(port, methods);
 }
 
@@ -59,4 +59,13 @@ function journalOf(remote: Remote<MainMethods>): JournalReader {
     },
     release: (...args) => remote.release(...args),
   };
+}
+
+/** Node's own metrics describe the main thread; each thread has a heap besides. */
+function memoryMetrics(): string {
+  const { heapTotal, heapUsed, external } = process.memoryUsage();
+  const thread = String(workerData);
+  const sample = (kind: string, bytes: number) => `tocsin_thread_memory_bytes{thread="${thread}",kind="${kind}"} ${bytes}`;
+  const header = '# HELP tocsin_thread_memory_bytes Memory of each worker thread\n# TYPE tocsin_thread_memory_bytes gauge';
+  return [header, sample('heap', heapTotal), sample('heap_used', heapUsed), sample('external', external), ''].join('\n');
 }

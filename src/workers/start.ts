@@ -103,7 +103,7 @@ interface Launched<M> {
 
 async function launch<M extends WorkerMethods>(options: WorkerOptions): Promise<Launched<M>> {
   const { journal, name } = options;
-  const worker = new Worker(options.module, { name, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } });
+  const worker = new Worker(options.module, { name, workerData: name, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } });
   const terminate = async (): Promise<void> => {
     await worker.terminate();
   };
