@@ -7,6 +7,7 @@ import type { JournalReader, Slice } from '../../src/journal/journal.ts';
 
 const BATCH_BYTES = 1024 * 1024;
 const SLICES = 200;
+const COLLECTIONS_MAX = 50;
 
 function collectGarbage(): void {
   setFlagsFromString('--expose-gc');
@@ -32,7 +33,8 @@ describe('following a journal', () => {
       if (cursor < SLICES) return;
       collectGarbage();
       held = process.memoryUsage().arrayBuffers - before;
-      stop.abort();
+      // Buffers are given back a little after the collection that found them: a leak is what stays for many of them.
+      if (held < 20 * BATCH_BYTES || cursor > SLICES + COLLECTIONS_MAX) stop.abort();
     };
     await follow({ id: 'test', journal: endless, partition: 0, from: 0, signal: stop.signal, handler: { apply, waitMs: () => 0 } });
     expect(held).toBeLessThan(20 * BATCH_BYTES);
