@@ -2,12 +2,15 @@
 import type { Registry } from 'prom-client';
 import type { Ingest } from './ingest/ingest.ts';
 import type { Journal } from './journal/journal.ts';
+import { systemClock } from './std/clock.ts';
 import { messageOf } from './std/errors.ts';
 import type { Backend } from './web/backend.ts';
 import { joinMetrics } from './web/metrics.ts';
 import type { DecisionsMethods } from './workers/decisions.ts';
 import type { HistoryMethods } from './workers/history.ts';
-import type { RunningWorker } from './workers/start.ts';
+import type { RunningWorker, WorkerMethods } from './workers/start.ts';
+
+const METRICS_WAIT_MS = 2000;
 
 export function createBackend(parts: {
   journal: Journal;
@@ -33,10 +36,14 @@ export function createBackend(parts: {
     },
     async metrics() {
       const workers = [decisions, history].filter((worker) => worker.fault() === null);
-      const texts = await Promise.all(
-        workers.map((worker) => worker.remote.metrics().catch((error: unknown) => `# ${messageOf(error)}\n`)),
-      );
+      const texts = await Promise.all(workers.map((worker) => metricsOf(worker)));
       return joinMetrics([await registry.metrics(), ...texts]);
     },
   };
+}
+
+/** A thread that is busy or stuck must not cost the others' metrics: its own are left out then. */
+async function metricsOf(worker: RunningWorker<WorkerMethods>): Promise<string> {
+  const late = systemClock.sleep(METRICS_WAIT_MS).then(() => `# ${worker.name} does not answer\n`);
+  return Promise.race([worker.remote.metrics().catch((error: unknown) => `# ${messageOf(error)}\n`), late]);
 }

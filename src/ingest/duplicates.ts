@@ -19,9 +19,9 @@ const WINDOW_MIN = 8;
 const WINDOW_MAX = 256;
 /** Remembered readings of all devices together: 12 bytes each. */
 const REMEMBERED_MAX = 2_000_000;
-const PUBLISHES_MAX = 512;
+const PUBLISHES_MAX = 256;
 const PUBLISH_WINDOW_MS = 60_000;
-const SESSIONS_MAX = 20_000;
+const SESSIONS_MAX = 10_000;
 /** Open QoS 2 exchanges over all sessions. */
 const EXCHANGES_MAX = 200_000;
 

@@ -286,7 +286,7 @@ async function recallTail(
   const { first, head } = journal.range(partition);
   let position = Math.max(first, head - TAIL_ENTRIES_MAX);
   while (position < head) {
-    const slice = await journal.read('ingest', partition, position, { bytesMax: TAIL_SLICE_BYTES, waitMs: 0 });
+    const slice = await journal.read(null, partition, position, { bytesMax: TAIL_SLICE_BYTES, waitMs: 0 });
     for (const batch of slice.batches) {
       readBatch(batch.bytes, {
         reading: (reading) => windows.readings.recall(reading),

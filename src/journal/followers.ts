@@ -69,12 +69,12 @@ export class Followers {
 
   /** Reads from memory, else through `fromStorage`; waits at the end. */
   async read(
-    consumer: string,
+    consumer: string | null,
     from: Position,
     options: ReadOptions,
     fromStorage: (from: Position, bytesMax: number) => Promise<readonly StoredBatch[]> | readonly StoredBatch[],
   ): Promise<Slice> {
-    const follower = this.#follower(consumer, from);
+    const follower = consumer === null ? newFollower(from) : this.#follower(consumer, from);
     follower.position = from;
     // Deliberately after the position is noted: a consumer that waits has no lag.
     if (from >= this.#head && options.waitMs > 0 && !this.#closed) {
@@ -129,7 +129,7 @@ export class Followers {
   #follower(id: string, position: Position): Follower {
     const known = this.#followers.get(id);
     if (known !== undefined) return known;
-    const follower = { position, released: -1, answeredMs: Number.NEGATIVE_INFINITY };
+    const follower = newFollower(position);
     this.#followers.set(id, follower);
     return follower;
   }
@@ -170,3 +170,5 @@ export class Followers {
     for (const done of [...this.#waiting]) done();
   }
 }
+
+const newFollower = (position: Position): Follower => ({ position, released: -1, answeredMs: Number.NEGATIVE_INFINITY });

@@ -69,9 +69,9 @@ export interface ReadOptions {
 export interface JournalReader {
   /**
    * Entries from `from` on. The consumer named has by this call worked through everything before `from` (its lag is
-   * measured against it). Rejects with PositionLost when `from` is below what is kept or past the head.
+   * measured against it); null only looks, and is not followed. Rejects with PositionLost when `from` is below what is kept or past the head.
    */
-  read(consumer: string, partition: Partition, from: Position, options: ReadOptions): Promise<Slice>;
+  read(consumer: string | null, partition: Partition, from: Position, options: ReadOptions): Promise<Slice>;
   /** The consumer's cursor is durable at `position`: nothing below it is needed by it any more. */
   release(consumer: string, partition: Partition, position: Position): Promise<void>;
 }

@@ -126,11 +126,14 @@ class SqliteJournal implements Journal {
     this.#followers.receiving(oldest);
   }
 
-  async read(consumer: string, _partition: Partition, from: Position, options: ReadOptions): Promise<Slice> {
+  async read(consumer: string | null, _partition: Partition, from: Position, options: ReadOptions): Promise<Slice> {
     if (from < this.#first || from > this.#followers.head) {
-      throw new PositionLost(`${consumer} asks for position ${from}; the journal keeps ${this.#first} to ${this.#followers.head}`, {
-        hint: 'its state does not belong to this journal: restore both from one backup',
-      });
+      throw new PositionLost(
+        `${consumer ?? 'someone'} asks for position ${from}; the journal keeps ${this.#first} to ${this.#followers.head}`,
+        {
+          hint: 'its state does not belong to this journal: restore both from one backup',
+        },
+      );
     }
     return this.#followers.read(consumer, from, options, (position, most) => this.#remote.read(position, most));
   }

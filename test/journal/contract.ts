@@ -83,6 +83,7 @@ export function journalContract(name: string, open: (options?: { recentBytesMax?
       await journal.append(0, numbered(0, 10));
       await journal.read('slow', 0, 2, { bytesMax: 1, waitMs: 0 });
       await journal.read('fast', 0, 10, { bytesMax: 1, waitMs: 0 });
+      await journal.read(null, 0, 0, { bytesMax: 1, waitMs: 0 });
       const lags = Object.fromEntries(journal.stats().consumers.map(({ id, lag }) => [id, lag]));
       expect(lags).toEqual({ slow: 8, fast: 0 });
       await journal.close();
