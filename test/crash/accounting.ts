@@ -127,47 +127,53 @@ function compareAlerts(device: FleetDevice, stored: readonly StoredAlert[], faul
   }
 }
 
-/** `[CRITICAL] too-hot on timed-01: 35 °C`; each crossing fires once and resolves once. */
+/**
+ * `[CRITICAL] too-hot on timed-01: 35 °C`; each crossing fires once and resolves once. A transition is told by the mail that
+ * bears its id, or by a newer one that took that mail's place. Both, when the kill fell between the server's answer and our
+ * commit: then the mail has gone out, and what was to be repeated under its Message-ID was overtaken.
+ */
 function compareMails(
   fleet: Fleet,
   mails: readonly ReceivedMail[],
   faults: string[],
 ): Pick<Account, 'mails' | 'repeatedMails' | 'replacedMails'> {
   const distinct = new Map(mails.map((mail) => [mail.messageId, mail]));
-  const sent = new Map<string, { CRITICAL: number; RESOLVED: number }>();
+  const told = new Map<string, Set<string>>();
+  const announced = new Set<string>();
   let replacedMails = 0;
-  const countOf = (device: string) => {
-    const counts = sent.get(device) ?? { CRITICAL: 0, RESOLVED: 0 };
-    sent.set(device, counts);
-    return counts;
-  };
   for (const mail of distinct.values()) {
     const match = /^\[(CRITICAL|RESOLVED)\] (\S+) on ([^\s:]+)/.exec(mail.subject);
-    if (match?.[2] !== RULE_ID || match[3] === undefined) {
+    const [transition] = headerOf(mail, 'X-Tocsin-Transition');
+    if (match?.[2] !== RULE_ID || match[3] === undefined || transition === undefined) {
       faults.push(`a mail that nothing called for: ${mail.subject}`);
       continue;
     }
-    countOf(match[3])[match[1] === 'CRITICAL' ? 'CRITICAL' : 'RESOLVED'] += 1;
-    for (const [, kind] of replacedIn(mail)) {
-      replacedMails += 1;
-      countOf(match[3])[kind === 'CRITICAL' ? 'CRITICAL' : 'RESOLVED'] += 1;
-    }
+    if (announced.has(transition)) faults.push(`${match[3]}: ${transition} was announced by two mails of their own`);
+    announced.add(transition);
+    const replaced = headerOf(mail, 'X-Tocsin-Replaces');
+    replacedMails += replaced.length;
+    const transitions = told.get(match[3]) ?? new Set<string>();
+    told.set(match[3], transitions);
+    for (const id of [transition, ...replaced]) transitions.add(id);
   }
   for (const device of fleet.devices) {
     const fired = device.crossings(device.sent).length;
     const resolved = device.sent > 0 && device.isHot(device.sent - 1) ? fired - 1 : fired;
-    const counts = sent.get(device.name) ?? { CRITICAL: 0, RESOLVED: 0 };
-    if (counts.CRITICAL !== fired) faults.push(`${device.name}: fired ${fired} times, told ${counts.CRITICAL} times`);
-    if (counts.RESOLVED !== resolved) faults.push(`${device.name}: resolved ${resolved} times, told ${counts.RESOLVED} times`);
+    const transitions = [...(told.get(device.name) ?? [])];
+    // The rule has one level and no `for`: an alert's first transition is that it fires, its second that it ends.
+    const toldFired = transitions.filter((id) => id.endsWith('/1')).length;
+    if (toldFired !== fired) faults.push(`${device.name}: fired ${fired} times, told ${toldFired} times`);
+    const toldResolved = transitions.length - toldFired;
+    if (toldResolved !== resolved) faults.push(`${device.name}: resolved ${resolved} times, told ${toldResolved} times`);
   }
   return { mails: distinct.size, repeatedMails: mails.length - distinct.size, replacedMails };
 }
 
-/** The subjects of earlier messages that the text part says it stands in for. */
-function replacedIn(mail: ReceivedMail): RegExpExecArray[] {
-  const text = mail.source.replace(/=\r\n/g, '').replace(/\r\n/g, ' ');
-  const note = /takes the place of [\s\S]*?(?=--|<|$)/.exec(text)?.[0] ?? '';
-  return [...note.matchAll(/\[(CRITICAL|RESOLVED)\]/g)];
+/** The comma-separated values of a header, folded or not. */
+function headerOf(mail: ReceivedMail, name: string): string[] {
+  const head = mail.source.slice(0, mail.source.indexOf('\r\n\r\n')).replace(/\r\n[ \t]+/g, ' ');
+  const value = new RegExp(`^${name}: (.*)$`, 'im').exec(head)?.[1] ?? '';
+  return value.split(/[,\s]+/).filter((part) => part !== '');
 }
 
 async function pages<T>(server: Server, path: string, limit: number): Promise<T[]> {
