@@ -67,6 +67,7 @@ export async function startApp(loaded: Loaded): Promise<App> {
   const web = await startWebServer({ host, port, publicUrl, backend, logger });
   stack.defer(() => web.close());
 
+  for (const { place, hint, message } of loaded.warnings) logger.warn({ place, hint }, message);
   const running = stack.move();
   return { mqtt: broker.urls, http: web.url, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }

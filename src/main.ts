@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** argv → command. The only place that handles signals and ends the process. Exit status: see CONTRACT in README, "Commands". */
+/**
+ * argv → command. The only place that handles signals and ends the process. Exit status: 0 good, 1 what was asked about is not
+ * good, 2 wrong usage, 70 a fault of ours or a stop that did not end in time.
+ */
 import { parseArgs } from 'node:util';
 import { InvalidConfig, TocsinError } from './std/errors.ts';
 import { endAtOnce, withServerSettings } from './std/runtime.ts';

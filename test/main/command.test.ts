@@ -158,6 +158,14 @@ describe('run with something broken', () => {
 });
 
 describe('run', () => {
+  it('says what check would warn of: a rule that passes over devices does not do so in silence', async () => {
+    using folder = temporaryFolder('main');
+    const dry = { id: 'dry', devices: { id: 'f-*' }, levels: { warning: { when: 'humidity < 20' } } };
+    await writeServerConfig(folder.path, { rules: [dry], profiles: [PROFILE] });
+    await using server = await startServer({ folder: folder.path });
+    await expect.poll(() => server.stderrTail()).toMatch(/unknown name humidity/);
+  });
+
   it('prints exactly the ready line on stdout, with the real ports, and --set overrides', async () => {
     using folder = await configured();
     const [mqtt, webSocket, http] = [await freePort(), await freePort(), await freePort()];
