@@ -8,7 +8,6 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createDecoder } from '../../src/devices/decode.ts';
-import type { Profile } from '../../src/domain/device.ts';
 import type { Reading, Rejection } from '../../src/domain/reading.ts';
 import { type Broker, startBroker } from '../../src/ingest/broker.ts';
 import { createIngest, type Ingest } from '../../src/ingest/ingest.ts';
@@ -17,23 +16,9 @@ import type { Journal } from '../../src/journal/journal.ts';
 import { openSqliteJournal } from '../../src/journal/sqlite.ts';
 import { systemClock as clock } from '../../src/std/clock.ts';
 import { asDuplicate, CONNACK, connectPacket, PacketScanner, PUBACK, PUBCOMP, PUBREC, publishPacket, pubrelPacket } from '../load/wire.ts';
+import { timed } from './timed-profile.ts';
 
 const logger = pino({ level: 'silent' });
-const timed: Profile = {
-  name: 'timed',
-  topics: ['timed/{device}'],
-  decode: 'json',
-  time: 'ts',
-  timezone: null,
-  clock: 'device',
-  maxFutureMs: null,
-  maxPastMs: null,
-  clockSkew: 'keep',
-  intervalMs: null,
-  maxGapMs: null,
-  metrics: [{ name: 'temperature', path: 'temperature', type: 'number', unit: '°C', range: [-40, 60], absent: [], scale: 1, offset: 0 }],
-  limits: {},
-};
 
 interface Instance {
   readonly port: number;

@@ -3,31 +3,16 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { createDecoder } from '../../src/devices/decode.ts';
-import type { Profile } from '../../src/domain/device.ts';
 import type { Value } from '../../src/domain/reading.ts';
 import { createIngest, type Ingest, type Message } from '../../src/ingest/ingest.ts';
 import { readBatch } from '../../src/journal/batch.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { createMemoryJournal } from '../../src/journal/memory.ts';
 import { systemClock as clock } from '../../src/std/clock.ts';
+import { timed } from './timed-profile.ts';
 
 const COMMIT_WAIT_MS = 300;
 const logger = pino({ level: 'silent' });
-const timed: Profile = {
-  name: 'timed',
-  topics: ['timed/{device}'],
-  decode: 'json',
-  time: 'ts',
-  timezone: null,
-  clock: 'device',
-  maxFutureMs: null,
-  maxPastMs: null,
-  clockSkew: 'keep',
-  intervalMs: null,
-  maxGapMs: null,
-  metrics: [{ name: 'temperature', path: 'temperature', type: 'number', unit: '°C', range: [-40, 60], absent: [], scale: 1, offset: 0 }],
-  limits: {},
-};
 
 interface SetUp {
   readonly ingest: Ingest;
