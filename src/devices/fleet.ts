@@ -34,9 +34,9 @@ const form = strictObject({
   unknown: z.enum(['accept', 'quarantine', 'reject']).default('accept'),
 });
 
-export type Fleet = Pick<DeviceDirectory, 'fleet' | 'unknown'>;
+export type Fleet = Pick<DeviceDirectory, 'fleet' | 'groups' | 'unknown'>;
 
-export const NO_FLEET: Fleet = { fleet: [], unknown: 'accept' };
+export const NO_FLEET: Fleet = { fleet: [], groups: [], unknown: 'accept' };
 
 /** @param profiles the profiles that a device may name */
 export function parseFleet(
@@ -56,7 +56,7 @@ export function parseFleet(
       dependsOn: device.dependsOn ?? null,
     }),
   );
-  return { fleet: { fleet, unknown: checked.data.unknown }, problems: mistakesIn(fleet, file, profiles) };
+  return { fleet: { fleet, groups: [], unknown: checked.data.unknown }, problems: mistakesIn(fleet, file, profiles) };
 }
 
 function mistakesIn(fleet: readonly FleetDevice[], file: YamlFile, profiles: readonly Profile[]): TocsinError[] {

@@ -156,6 +156,8 @@ function profileOf(data: z.output<typeof form>): Profile {
     clockSkew: data.clockSkew,
     intervalMs: data.interval ?? null,
     maxGapMs: data.maxGap ?? null,
+    latenessMs: 0,
+    retrospectiveAfterMs: null,
     metrics,
     limits: data.limits ?? {},
   };

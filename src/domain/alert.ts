@@ -16,7 +16,10 @@ export interface Alert {
   /** Stable over restarts and replays: derived from rule, device and the journal position that opened it. */
   readonly id: string;
   readonly rule: string;
+  /** The device; of a rule on groups, the group's name. */
   readonly device: string;
+  /** `site=berlin`, for a rule on groups only. */
+  readonly group?: string;
   readonly level: Level;
   readonly state: AlertState;
   readonly flags: readonly AlertFlag[];
@@ -37,7 +40,8 @@ export type TransitionKind =
   | 'firing' // → FIRING at a level
   | 'level' // FIRING at one level → FIRING at another
   | 'no-data' // the flag was raised or lowered on an alert that fires already
-  | 'resolved'; // FIRING → OK
+  | 'resolved' // FIRING → OK
+  | 'backlog'; // a device's backlog has ended: the summary of what was retrospective in it; changes no alert
 
 export interface Transition {
   /** `<alert id>/<n>`, n counting the alert's transitions from 1: the same after a replay. */
@@ -54,4 +58,17 @@ export interface Transition {
   readonly receivedAt: number | null;
   /** One sentence: what was true, since when, which timer. */
   readonly reason: string;
+  /** What a backlog held, of kind `backlog` only. */
+  readonly backlog?: Backlog;
+}
+
+/** The retrospective part of what a device sent late: told as one message. Times are µs of event time. */
+export interface Backlog {
+  readonly device: string;
+  readonly from: number;
+  readonly to: number;
+  /** Each alert that had a transition in it, as it is at the end of the backlog. */
+  readonly alerts: readonly Alert[];
+  /** Alerts beyond those listed. */
+  readonly more: number;
 }

@@ -38,6 +38,10 @@ export interface Profile {
   readonly intervalMs: number | null;
   /** How old a value may be and still count; null: derived from the interval. */
   readonly maxGapMs: number | null;
+  /** How long readings are held to put them in order of their device time; 0 is not at all. */
+  readonly latenessMs: number;
+  /** From which age on a transition is retrospective: told in a summary, not on its own; null is `off`. */
+  readonly retrospectiveAfterMs: number | null;
   /** What else the payload holds is taken as it comes, under its dotted path. */
   readonly metrics: readonly MetricDefinition[];
   readonly limits: Readonly<Record<string, number>>;
@@ -52,9 +56,19 @@ export interface FleetDevice {
   readonly dependsOn: string | null;
 }
 
+/** Devices that share limits of their own. All that is given must match; of two groups that set a limit the later one counts. */
+export interface DeviceGroup {
+  readonly id: string;
+  readonly profile: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Overrides of the profile's limits; the device's own override them in turn. */
+  readonly limits: Readonly<Record<string, number>>;
+}
+
 export interface DeviceDirectory {
   readonly profiles: readonly Profile[];
   readonly fleet: readonly FleetDevice[];
+  readonly groups: readonly DeviceGroup[];
   /** What becomes of a device that is not listed. */
   readonly unknown: 'accept' | 'quarantine' | 'reject';
 }

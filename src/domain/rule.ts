@@ -28,18 +28,26 @@ export interface RuleLevel {
   /** How long `when` must hold, in event time. */
   readonly forMs: number;
   readonly clear: Expression | null;
+  /** `when` counts as true while it was true in `times` of the last `of` readings; null: the latest reading decides. */
+  readonly count: { readonly times: number; readonly of: number } | null;
+  /** How long the level stays after nothing asks for it any more. */
+  readonly keepFiringForMs: number;
 }
 
 export interface NoData {
   readonly afterMs: number;
   /** Raise this level, or keep the state as it is, or call it OK. */
   readonly action: { readonly raise: Level } | { readonly then: 'keep' | 'ok' };
+  /** The metrics whose silence counts; null: those that the conditions name. */
+  readonly metrics: readonly string[] | null;
 }
 
 export interface Rule {
   readonly id: string;
   readonly place: Place;
   readonly selector: Selector;
+  /** Labels that make the groups of a rule on groups; empty: the rule is on single devices. */
+  readonly by: readonly string[];
   /** One to three, ascending. */
   readonly levels: readonly RuleLevel[];
   readonly noData: NoData | null;

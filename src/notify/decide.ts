@@ -25,6 +25,7 @@ export function decide(transition: Transition, memory: { readonly config: Notify
   const { kind, alert } = transition;
   if (kind === 'pending') return { kind: null, contacts: [], reason: 'pending: nobody is told before it fires' };
   if (kind === 'cancelled') return { kind: null, contacts: [], reason: 'ended before it fired: nobody is told' };
+  if (kind === 'backlog') return { kind: null, contacts: [], reason: 'the end of a backlog' };
   const known = new Set(memory.config.contacts.map(({ id }) => id));
   const told = memory.told.filter((id) => known.has(id));
   const gone = memory.told.filter((id) => !known.has(id));

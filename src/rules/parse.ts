@@ -124,6 +124,7 @@ function ruleOf(yaml: YamlFile, node: unknown): Rule | undefined {
     id: id ?? '',
     place: yaml.placeOf(idNode ?? map),
     selector: selectorOf(yaml, fields.get('devices')?.value),
+    by: [],
     levels: levelsOf(yaml, fields.get('levels')?.value, map),
     noData: noDataOf(yaml, fields.get('noData')?.value),
     summary: optionalText('summary'),
@@ -192,7 +193,14 @@ function levelOf(yaml: YamlFile, level: Level, node: unknown): RuleLevel | undef
   const forMs = fields.has('for') ? durationOf(yaml, fields.get('for')?.value, 'for') : 0;
   const condition = expressionOf(yaml, when.value, 'when');
   if (condition === undefined) return undefined;
-  return { level, when: condition, forMs, clear: clear === undefined ? null : (expressionOf(yaml, clear.value, 'clear') ?? null) };
+  return {
+    level,
+    when: condition,
+    forMs,
+    clear: clear === undefined ? null : (expressionOf(yaml, clear.value, 'clear') ?? null),
+    count: null,
+    keepFiringForMs: 0,
+  };
 }
 
 /** `when: true` is a YAML boolean, and a condition all the same. */
@@ -229,12 +237,12 @@ function noDataOf(yaml: YamlFile, node: unknown): NoData | null {
     const word = yaml.text(raise.value, 'raise');
     const level = RAISED_LEVELS.find((candidate) => candidate === word);
     if (word !== undefined && level === undefined) yaml.report(raise.value, `raise cannot be ${word}`, hintFor(word, RAISED_LEVELS));
-    return { afterMs, action: { raise: level ?? 'warning' } };
+    return { afterMs, action: { raise: level ?? 'warning' }, metrics: null };
   }
   const word = yaml.text(then?.value, 'then');
   if (word !== undefined && word !== 'keep' && word !== 'ok') {
     yaml.report(then?.value, `then cannot be ${word}`, hintFor(word, ['keep', 'ok']));
   }
   // biome-ignore lint/suspicious/noThenProperty: the word of the rule file; nothing awaits a rule.
-  return { afterMs, action: { then: word === 'ok' ? 'ok' : 'keep' } };
+  return { afterMs, action: { then: word === 'ok' ? 'ok' : 'keep' }, metrics: null };
 }

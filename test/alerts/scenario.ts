@@ -34,6 +34,8 @@ export const profileOf = (changes: Partial<Profile> = {}): Profile => ({
   clockSkew: 'keep',
   intervalMs: 300_000,
   maxGapMs: null,
+  latenessMs: 0,
+  retrospectiveAfterMs: null,
   metrics: [metric('temperature'), metric('humidity'), metric('door', 'boolean'), metric('mode', 'text')],
   limits: { temperature_max: 8, temperature_min: 2 },
   ...changes,
@@ -42,6 +44,7 @@ export const profileOf = (changes: Partial<Profile> = {}): Profile => ({
 export const directoryOf = (changes: Partial<DeviceDirectory> = {}): DeviceDirectory => ({
   profiles: [profileOf()],
   fleet: [],
+  groups: [],
   unknown: 'accept',
   ...changes,
 });

@@ -97,7 +97,7 @@ function decodeCase(one: Case): { decoded: Decoded; receivedAt: number } {
   const parsed = rest === undefined ? null : parseProfile({ path: one.id, text: `profile: p\ntopic: "${template}"\n${rest}` });
   expect(parsed?.problems ?? []).toEqual([]);
   const profiles = parsed?.parsed == null ? [] : [parsed.parsed.profile];
-  const decoder = createDecoder({ profiles, fleet: [], unknown: 'accept' }, { devices: 10, metricsPerDevice: 100 });
+  const decoder = createDecoder({ profiles, fleet: [], groups: [], unknown: 'accept' }, { devices: 10, metricsPerDevice: 100 });
   const route = decoder.route(`sensors/d/${kind}`);
   if (route === null) throw new Error('no route');
   const payload = one.payloadBase64 === undefined ? Buffer.from(one.payload ?? '') : Buffer.from(one.payloadBase64, 'base64');

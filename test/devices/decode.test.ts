@@ -14,7 +14,7 @@ function decoderWith(profiles: readonly string[], directory: Partial<DeviceDirec
     if (result.parsed === null) throw new Error(result.problems.map((problem) => problem.render()).join('\n'));
     return result.parsed.profile;
   });
-  return createDecoder({ profiles: parsed, fleet: [], unknown: 'accept', ...directory }, limits);
+  return createDecoder({ profiles: parsed, fleet: [], groups: [], unknown: 'accept', ...directory }, limits);
 }
 
 function decode(decoder: Decoder, topic: string, payload: string | Uint8Array, receivedAt = NOW): Decoded {

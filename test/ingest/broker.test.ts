@@ -52,7 +52,7 @@ async function start(path: string, options: { bytesMax?: number; commitWaitMs?: 
     holders: ['nobody'],
   });
   const registry = new Registry();
-  const decoder = createDecoder({ profiles: [timed], fleet: [], unknown: 'accept' }, { devices: 100, metricsPerDevice: 50 });
+  const decoder = createDecoder({ profiles: [timed], fleet: [], groups: [], unknown: 'accept' }, { devices: 100, metricsPerDevice: 50 });
   const ingest = await createIngest({
     decoder,
     journal,

@@ -27,7 +27,7 @@ interface SetUp {
 async function setUp(): Promise<SetUp> {
   const journal = createMemoryJournal({ clock, bytesMax: 400, holders: ['history'] });
   const registry = new Registry();
-  const decoder = createDecoder({ profiles: [timed], fleet: [], unknown: 'accept' }, { devices: 100, metricsPerDevice: 50 });
+  const decoder = createDecoder({ profiles: [timed], fleet: [], groups: [], unknown: 'accept' }, { devices: 100, metricsPerDevice: 50 });
   const ingest = await createIngest({ decoder, journal, partition: 0, clock, logger, registry, commitWaitMs: COMMIT_WAIT_MS });
   const accept = (message: Partial<Message>): Promise<Error | null> => {
     const whole = { topic: 'sensors/d1/temperature', payload: Buffer.from('5'), qos: 1, dup: false, packetId: 1, client: 'c', ...message };

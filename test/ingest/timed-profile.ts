@@ -13,6 +13,8 @@ export const timed: Profile = {
   clockSkew: 'keep',
   intervalMs: null,
   maxGapMs: null,
+  latenessMs: 0,
+  retrospectiveAfterMs: null,
   metrics: [{ name: 'temperature', path: 'temperature', type: 'number', unit: '°C', range: [-40, 60], absent: [], scale: 1, offset: 0 }],
   limits: {},
 };

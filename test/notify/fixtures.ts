@@ -63,11 +63,14 @@ export const rule: Rule = {
   id: 'fridge-warm',
   place: { file: 'rules.yaml', line: 1, column: 1 },
   selector: { profile: 'vaccine-fridge', id: null, labels: {} },
+  by: [],
   levels: (['warning', 'critical'] as Level[]).map((level) => ({
     level,
     when: { text: 'temperature > limits.temperature_max', place: { file: 'rules.yaml', line: 3, column: 9 } },
     forMs: 600_000,
     clear: null,
+    count: null,
+    keepFiringForMs: 0,
   })),
   noData: null,
   summary: null,
@@ -90,6 +93,8 @@ export const directory: DeviceDirectory = {
       clockSkew: 'keep',
       intervalMs: 300_000,
       maxGapMs: null,
+      latenessMs: 0,
+      retrospectiveAfterMs: null,
       metrics: [
         { name: 'door', path: 'door', type: 'boolean', unit: null, range: null, absent: [], scale: 1, offset: 0 },
         { name: 'temperature', path: 'temperature', type: 'number', unit: '°C', range: null, absent: [], scale: 1, offset: 0 },
@@ -99,6 +104,7 @@ export const directory: DeviceDirectory = {
     },
   ],
   fleet: [{ id: 'fridge-01', profile: 'vaccine-fridge', labels: { site: 'berlin' }, limits: { temperature_max: 7 }, dependsOn: null }],
+  groups: [],
   unknown: 'accept',
 };
 
