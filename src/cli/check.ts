@@ -1,9 +1,18 @@
 /** `tocsin check`: reads everything that `run` would read and says what is wrong with it, where, and what to do. */
 import { InvalidConfig, type TocsinError } from '../std/errors.ts';
+import { defineCommand } from './command.ts';
 import { type Loaded, loadEverything } from './load.ts';
 
+export const command = defineCommand({
+  help: `usage: tocsin check [--config FILE] [--set key=value]…
+
+Reads everything that run would read, prints every problem as file:line:column, and exits 1 if there is one.
+`,
+  run: (options) => check(options),
+});
+
 /** @returns the exit status: 0 when `run` would start, 1 otherwise. Problems go to stderr, the summary to stdout. */
-export async function check(options: { config: string; set: readonly string[] }): Promise<number> {
+async function check(options: { config: string; set: readonly string[] }): Promise<number> {
   let loaded: Loaded;
   try {
     loaded = await loadEverything({ path: options.config, set: options.set, env: process.env });
