@@ -53,6 +53,7 @@ export function createSqliteStateStore(database: Database, options: { followedTo
          body = excluded.body, ended_at = excluded.ended_at`,
     ),
     alert: database.prepare('SELECT body FROM alert WHERE id = ?'),
+    openCounts: database.prepare("SELECT rule, state, count(*) AS n FROM alert WHERE state IN ('pending', 'firing') GROUP BY rule, state"),
     addTransition: database.prepare('INSERT OR IGNORE INTO transition (id, alert, body) VALUES (?, ?, ?)'),
     timeline: database.prepare('SELECT sequence, body FROM transition WHERE alert = ? ORDER BY sequence'),
     latest: database.prepare('SELECT coalesce(max(sequence), 0) AS latest FROM transition'),
@@ -97,6 +98,15 @@ export function createSqliteStateStore(database: Database, options: { followedTo
     alert(id) {
       const row = statements.alert.get(id);
       return row === undefined ? null : bodyOf<Alert>(row);
+    },
+    openCounts() {
+      const counts = new Map<string, { pending: number; firing: number }>();
+      for (const { rule, state, n } of statements.openCounts.all()) {
+        const ofRule = counts.get(String(rule)) ?? { pending: 0, firing: 0 };
+        ofRule[state === 'pending' ? 'pending' : 'firing'] = Number(n);
+        counts.set(String(rule), ofRule);
+      }
+      return counts;
     },
     timeline: (alertId) => statements.timeline.all(alertId).map(transitionOf),
     latest: () => Number(statements.latest.get()?.latest),
