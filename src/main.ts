@@ -3,14 +3,17 @@
  * argv → command. The only place that handles signals and ends the process. Exit status: 0 good, 1 what was asked about is not
  * good, 2 wrong usage, 70 a fault of ours or a stop that did not end in time.
  */
-import type { Command, Signals } from './cli/command.ts';
+import { type Command, type Signals, WrongUsage } from './cli/command.ts';
 import { InvalidConfig, TocsinError } from './std/errors.ts';
 import { endAtOnce, withServerSettings } from './std/runtime.ts';
 
 /** A command: what the list says of it, and where it is. Its file is loaded when it is asked for. */
 const COMMANDS: Readonly<Record<string, readonly [summary: string, load: () => Promise<{ command: Command }>]>> = {
   run: ['serves in the foreground; SIGTERM stops it cleanly', () => import('./cli/run.ts')],
-  check: ['validates config, devices, rules and notify', () => import('./cli/check.ts')],
+  check: ['validates config, devices, rules and notify; --diff: what a reload would change', () => import('./cli/check.ts')],
+  reload: ['applies a changed configuration to the running instance', () => import('./cli/reload.ts')],
+  devices: ['of the running instance: ls, show ID', () => import('./cli/devices.ts')],
+  alerts: ['of the running instance: ls, show ID', () => import('./cli/alerts.ts')],
 };
 
 const usage = (): string => `usage: tocsin <command> [options]
@@ -81,6 +84,7 @@ const complain = (problem: string, command?: string): number =>
   print(`${problem}\nhint: tocsin --help lists the commands${command === undefined ? '' : `, tocsin ${command} --help its options`}\n`, 2);
 
 function report(error: unknown): number {
+  if (error instanceof WrongUsage) return complain(error.message);
   if (error instanceof InvalidConfig) return print(`${error.message}\n`, 1);
   if (error instanceof TocsinError) return print(`${error.render()}\n`, 1);
   process.stderr.write(`internal fault: ${error instanceof Error ? error.stack : String(error)}\n`);

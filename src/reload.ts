@@ -9,7 +9,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Loaded } from './cli/load.ts';
-import { type Change, renderChange } from './config/change.ts';
+import { renderChange } from './config/change.ts';
 import { keysThatNeedRestart } from './config/changed-keys.ts';
 import { type Described, type Diff, describeConfiguration, diff } from './config/diff.ts';
 import { type Watched, watchFiles } from './config/watch.ts';
@@ -163,11 +163,6 @@ const watchedOf = ({ path, devices, rules, notify, watch }: Config): Watched & {
   watch,
 });
 
-export function remarkOf({ place, message, hint }: TocsinError): Remark {
+function remarkOf({ place, message, hint }: TocsinError): Remark {
   return { place: place ?? null, message, hint: hint ?? null };
 }
-
-export const linesOf = ({ changes, more }: { readonly changes: readonly Change[]; readonly more: number }): string[] => [
-  ...changes.map(renderChange),
-  ...(more > 0 ? [`and ${more} more changes`] : []),
-];

@@ -18,6 +18,11 @@ export interface Command {
   parse(argv: readonly string[]): { run(signals: Signals): Promise<number> } | 'help' | { wrong: string };
 }
 
+/** The arguments mean nothing, which only the command itself could tell. */
+export class WrongUsage extends Error {
+  override readonly name = 'WrongUsage';
+}
+
 /** Options that every command has. */
 const COMMON = {
   config: { type: 'string', default: 'config/tocsin.yaml' },

@@ -42,8 +42,11 @@ export function parseSizeBytes(text: string): number | undefined {
 }
 
 /** As it could stand in a YAML file: `formatDurationMs` without rounding; null is `off`. */
-export const writtenDuration = (durationMs: number | null): string =>
-  durationMs === null ? 'off' : durationMs % 1000 === 0 ? formatDurationMs(durationMs) : `${durationMs}ms`;
+export function writtenDuration(durationMs: number | null): string {
+  if (durationMs === null) return 'off';
+  if (durationMs === 0) return '0s';
+  return durationMs % 1000 === 0 ? formatDurationMs(durationMs) : `${durationMs}ms`;
+}
 
 /** 5_400_000 → `1h30m`; the largest units first, nothing below a second unless it is all there is. */
 export function formatDurationMs(durationMs: number): string {
