@@ -25,6 +25,11 @@ export function devicesDiff(before: RulesAndDevices, after: RulesAndDevices): Ch
       changed: (from, to) => deviceDiff(from, to, context),
     }),
   ];
+  const [orderBefore, order] = orders(context.before.groups, context.after.groups);
+  if (orderBefore !== order) {
+    const effect = 'where two set one limit, the later one counts';
+    changes.push(changed({ kind: 'fleet', id: '' }, { part: 'groups', from: orderBefore, to: order, effect }));
+  }
   const [from, to] = [context.before.unknown, context.after.unknown];
   if (from !== to) {
     const effect = `${UNKNOWN_EFFECTS[to]}, ${FROM_THE_NEXT}`;
@@ -38,6 +43,16 @@ interface Context {
   readonly after: DeviceDirectory;
   /** Those that are to be. */
   readonly rules: readonly Rule[];
+}
+
+/** The groups that both have, as each orders them. */
+function orders(before: readonly DeviceGroup[], after: readonly DeviceGroup[]): [string, string] {
+  const common = (groups: readonly DeviceGroup[], others: readonly DeviceGroup[]): string =>
+    groups
+      .map(({ id }) => id)
+      .filter((id) => others.some((other) => other.id === id))
+      .join(', ');
+  return [common(before, after), common(after, before)];
 }
 
 /** Filled in by `paired`. */

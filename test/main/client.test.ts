@@ -1,5 +1,7 @@
 /** `tocsin devices`, `alerts` and `reload`: what they print of the running instance, and how they exit. */
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../load/server.ts';
@@ -98,6 +100,15 @@ describe('the running instance, asked from the command line', { timeout: 90_000 
       status: 1,
       stderr: expect.stringMatching(/port 0.*\nhint: .*--url/),
     });
+    const other = createServer((_, response) => response.end('<h1>something else</h1>')).listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const address = other.address();
+    const otherUrl = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+    expect(await tocsin(['alerts', '--url', otherUrl])).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/answered 200, and nothing that Tocsin would say\nhint: /),
+    });
+    other.close();
     await writeFile(config, `http: {listen: "${url}"}\n`);
     expect(await tocsin(['reload', '--config', config])).toMatchObject({ status: 1, stderr: expect.stringContaining(url) });
   });
