@@ -7,7 +7,7 @@ import { Gauge, Registry } from 'prom-client';
 import { AlertTopics } from './alert-topics.ts';
 import { createBackend } from './backend.ts';
 import type { Loaded } from './cli/load.ts';
-import type { Config, HistoryConfig } from './config.ts';
+import type { Config, ConfigSource, HistoryConfig } from './config.ts';
 import { createDecoder } from './devices/decode.ts';
 import type { SeriesStoreConfig } from './history/open.ts';
 import { startBroker } from './ingest/broker.ts';
@@ -24,6 +24,7 @@ import { formatTime } from './web/times.ts';
 import type { DecisionsData, DecisionsEvents, DecisionsMethods } from './workers/decisions.ts';
 import type { Configuration } from './workers/generations.ts';
 import type { HistoryData, HistoryMethods } from './workers/history.ts';
+import { LoadingThread } from './workers/load.ts';
 import { type RunningWorker, startWorker } from './workers/start.ts';
 
 export interface App extends AsyncDisposable {
@@ -37,8 +38,8 @@ export interface App extends AsyncDisposable {
 /** Consumers that hold the journal's disk until they have released it. */
 const HOLDERS = { alerting: 'alerting', history: 'history', quarantine: 'quarantine' } as const;
 
-/** @param load reads the same files again. @throws InvalidConfig */
-export async function startApp(loaded: Loaded, load: () => Promise<Loaded>): Promise<App> {
+/** @param source where a reload reads from: what `loaded` came from */
+export async function startApp(loaded: Loaded, source: ConfigSource): Promise<App> {
   const { config } = loaded;
   const clock = systemClock;
   const logger = createLogger('main');
@@ -73,7 +74,8 @@ export async function startApp(loaded: Loaded, load: () => Promise<Loaded>): Pro
     decoder = createDecoder(next.directory, config.mqtt.limits, decoder);
     ingest.useDecoder(decoder);
   };
-  const reloader = new Reloader({ loaded, load, apply, clock, logger });
+  const loading = stack.use(new LoadingThread(source, clock));
+  const reloader = new Reloader({ loaded, load: () => loading.load(), apply, clock, logger });
   stack.defer(() => reloader.end());
 
   collectProcessMetrics(registry);

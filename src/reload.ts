@@ -7,6 +7,7 @@
  * decided by the new rules, as after a restart. Reloads come one after another, and at most one waits: whoever asks while
  * one waits is answered with that one, which will read what is there by then.
  */
+import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Loaded } from './cli/load.ts';
 import { renderChange } from './config/change.ts';
@@ -48,6 +49,7 @@ export class Reloader {
   /** What the program was started with: keys that take a restart are compared with it. */
   readonly #config: Config;
   #current: Loaded;
+  #fingerprint: string;
   #running: Promise<unknown> | null = null;
   #next: Promise<Reloaded> | null = null;
   #endWatch: () => void = () => undefined;
@@ -57,6 +59,7 @@ export class Reloader {
     this.#options = options;
     this.#config = options.loaded.config;
     this.#current = options.loaded;
+    this.#fingerprint = fingerprintOf(options.loaded);
     this.#watch(options.loaded.config);
   }
 
@@ -105,11 +108,16 @@ export class Reloader {
     this.#watch(before.config);
     try {
       const loaded = await load();
-      const described = describeConfiguration(before);
-      const differences = diff(described, describeConfiguration(loaded, described.notify.salt));
+      const fingerprint = fingerprintOf(loaded);
+      let differences: Diff = { changes: [], more: 0 };
       // A pause, however short, is not made for nothing.
-      if (!isDeepStrictEqual(contentOf(before), contentOf(loaded))) await apply(loaded);
+      if (fingerprint !== this.#fingerprint) {
+        const described = describeConfiguration(before);
+        differences = diff(described, describeConfiguration(loaded, described.notify.salt));
+        await apply(loaded);
+      }
       this.#current = loaded;
+      this.#fingerprint = fingerprint;
       const result = {
         ...differences,
         needsRestart: keysThatNeedRestart(this.#config, loaded.config),
@@ -153,7 +161,8 @@ export class Reloader {
   }
 }
 
-const contentOf = ({ rules, directory, notify }: Loaded): unknown => ({ rules, directory, notify });
+const fingerprintOf = ({ rules, directory, notify }: Loaded): string =>
+  createHash('sha256').update(JSON.stringify({ rules, directory, notify })).digest('hex');
 
 const watchedOf = ({ path, devices, rules, notify, watch }: Config): Watched & { watch: boolean } => ({
   config: path,
