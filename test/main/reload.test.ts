@@ -2,6 +2,7 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/std/clock.ts';
 import type { Server } from '../load/server.ts';
 import {
   type Alert,
@@ -12,6 +13,7 @@ import {
   mailOf,
   openScene,
   type Scene,
+  settled,
   transitionsOf,
 } from '../scenarios/scene.ts';
 import { tocsin } from './command.ts';
@@ -151,6 +153,31 @@ describe('what a reload keeps and what it ends', { timeout: 60_000 }, () => {
     await device.say('fridges/d', { t: 90 });
     const mail = await mailOf(scene.sink, '[WARNING] warm on d: 9');
     expect(mail.to).toEqual(['ann@example.org']);
+  });
+
+  it('a mail server that hangs holds up neither alerts nor the reload for long, and every mail comes once', async () => {
+    await using scene = await openScene({ rules: [WARM] });
+    const server = await scene.start();
+    await using device = await connectDevice(server);
+    await scene.sink.turn('hanging');
+    await device.say('sensors/d/telemetry', { temperature: 9 });
+    await eventually('the mail is on its way', WAIT_MS, () => scene.sink.refusals > 0);
+    await writeRules(scene, [WARM, HOT]);
+    const begun = systemClock.monotonicMs();
+    let isOver = false;
+    const reloading = post(server).finally(() => {
+      isOver = true;
+    });
+    await device.say('sensors/e/telemetry', { temperature: 9.5 });
+    await eventually('an alert fires meanwhile', WAIT_MS, async () => (await alertsOf(server, '?device=e')).length === 1);
+    expect(isOver).toBe(false);
+    expect(await reloading).toMatchObject({ status: 200, body: { changes: [{ id: 'hot', change: 'added' }] } });
+    expect(systemClock.monotonicMs() - begun).toBeLessThan(8000);
+    await scene.sink.turn('healthy');
+    await mailOf(scene.sink, '[WARNING] warm on d: 9', 30_000);
+    await mailOf(scene.sink, '[WARNING] warm on e: 9.5', 30_000);
+    await settled(server, 30_000);
+    expect(scene.sink.mails.map(({ subject }) => subject).sort()).toEqual(['[WARNING] warm on d: 9', '[WARNING] warm on e: 9.5']);
   });
 
   it('a restart after it begins with what was applied last', async () => {
