@@ -14,7 +14,7 @@ import { startBroker } from './ingest/broker.ts';
 import { createIngest } from './ingest/ingest.ts';
 import type { Journal } from './journal/journal.ts';
 import { openSqliteJournal } from './journal/sqlite.ts';
-import { type Reloaded, Reloader } from './reload.ts';
+import { Reloader } from './reload.ts';
 import { holdDataFolder } from './sqlite/data-folder.ts';
 import { type Clock, systemClock } from './std/clock.ts';
 import { createLogger, type Logger } from './std/logger.ts';
@@ -28,8 +28,8 @@ import { LoadingThread } from './workers/load.ts';
 import { type RunningWorker, startWorker } from './workers/start.ts';
 
 export interface App extends AsyncDisposable {
-  /** Reads the configuration again and applies it; rejects with InvalidConfig, and then nothing has changed. */
-  reload(reason: string): Promise<Reloaded>;
+  /** Reads the configuration again and applies it, unless it is invalid; what became of it is in the log. */
+  reload(reason: string): void;
   /** Where it serves, with the real ports. */
   readonly mqtt: readonly string[];
   readonly http: string;
@@ -89,7 +89,7 @@ export async function startApp(loaded: Loaded, source: ConfigSource): Promise<Ap
   return {
     mqtt: broker.urls,
     http: web.url,
-    reload: (reason) => reloader.reload(reason),
+    reload: (reason) => reloader.request(reason),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }

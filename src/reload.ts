@@ -43,6 +43,7 @@ export interface ReloaderOptions {
 }
 
 const LINES_LOGGED_MAX = 50;
+const RETRY_MS = 5000;
 
 export class Reloader {
   readonly #options: ReloaderOptions;
@@ -53,6 +54,7 @@ export class Reloader {
   #running: Promise<unknown> | null = null;
   #next: Promise<Reloaded> | null = null;
   #endWatch: () => void = () => undefined;
+  #cancelRetry: () => void = () => undefined;
   #hasEnded = false;
 
   constructor(options: ReloaderOptions) {
@@ -83,8 +85,22 @@ export class Reloader {
     return this.#next;
   }
 
+  /**
+   * For those who do not wait for an answer, a signal or a changed file: what became of it is in the log. What cannot be
+   * done at the moment, as the decisions are just being started again, is tried again.
+   */
+  request(reason: string): void {
+    this.#cancelRetry();
+    this.reload(reason).catch((error: unknown) => {
+      if (error instanceof InvalidConfig || this.#hasEnded) return;
+      this.#cancelRetry();
+      this.#cancelRetry = this.#options.clock.after(RETRY_MS, () => this.request(reason));
+    });
+  }
+
   end(): void {
     this.#hasEnded = true;
+    this.#cancelRetry();
     this.#endWatch();
   }
 
@@ -155,9 +171,7 @@ export class Reloader {
     this.#endWatch = () => undefined;
     if (!config.watch || this.#hasEnded) return;
     const { clock, logger } = this.#options;
-    // What became of it is in the log.
-    const onChange = (): void => void this.reload('a file has changed').catch(() => undefined);
-    this.#endWatch = watchFiles(watchedOf(config), { clock, logger, onChange });
+    this.#endWatch = watchFiles(watchedOf(config), { clock, logger, onChange: () => this.request('a file has changed') });
   }
 }
 

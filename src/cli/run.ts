@@ -26,8 +26,7 @@ async function run(options: { config: string; set: readonly string[] }, signals:
   const [{ startApp }, { loadEverything }] = await Promise.all([import('../app.ts'), import('./load.ts')]);
   const source = { path: options.config, set: options.set, env: process.env };
   const app = await startApp(await loadEverything(source), source);
-  // What became of it is in the log.
-  signals.onReload(() => void app.reload('SIGHUP').catch(() => undefined));
+  signals.onReload(() => app.reload('SIGHUP'));
   process.stdout.write(`${JSON.stringify({ event: 'ready', mqtt: app.mqtt, http: app.http })}\n`);
   keepCompiledCode();
   await signals.stopped;

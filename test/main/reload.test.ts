@@ -17,6 +17,7 @@ import {
   transitionsOf,
 } from '../scenarios/scene.ts';
 import { tocsin } from './command.ts';
+import { evaluateInThread, WITH_DEBUGGER } from './debugger.ts';
 
 type Rules = readonly Readonly<Record<string, unknown>>[];
 
@@ -238,6 +239,25 @@ describe('POST /api/v1/reload', { timeout: 60_000 }, () => {
     const applied = server.stderrTail().match(/configuration (applied|read again)/g) ?? [];
     expect(applied.length).toBeLessThanOrEqual(10);
     expect(await ruleIds(server)).toEqual(['hot', 'warm']);
+  });
+});
+
+describe('while a thread is away', { timeout: 60_000 }, () => {
+  it('a reload is a 503, and one that nobody waits for is made up for; threads started again run what was applied last', async () => {
+    await using scene = await openScene({ rules: [WARM] });
+    const server = await scene.start({ environment: WITH_DEBUGGER });
+    await writeRules(scene, [HOT]);
+    expect((await post(server)).status).toBe(200);
+    // Reading is a thread's own, and it is not missed while there is nothing to read.
+    await evaluateInThread(server, 'loading', 'process.exit(3)');
+    await writeRules(scene, [WARM, HOT]);
+    await evaluateInThread(server, 'decisions', 'process.exit(7)');
+    await eventually('readiness says so', WAIT_MS, async () => (await server.get('/readyz')).status === 503);
+    expect(await post(server)).toMatchObject({ status: 503 });
+    hangUp(server);
+    await eventually('the thread is there again', WAIT_MS, async () => (await server.get('/readyz')).status === 200);
+    expect(await ruleIds(server)).toEqual(['hot']);
+    await ruleIdsBecome(server, ['hot', 'warm']);
   });
 });
 
