@@ -19,6 +19,7 @@ import { follow } from '../journal/consumer.ts';
 import type { JournalReader, Partition, Position, Slice } from '../journal/journal.ts';
 import type { CompiledRule } from '../rules/compile.ts';
 import type { Database } from '../sqlite/database.ts';
+import { isPassing } from '../sqlite/fault.ts';
 import { backoffMs } from '../std/backoff.ts';
 import type { Clock } from '../std/clock.ts';
 import { messageOf, TocsinError } from '../std/errors.ts';
@@ -274,6 +275,8 @@ class JournalAlerting implements Alerting {
         if (attempt > 1) logger.info({ attempt }, 'alerting state is written again');
         return true;
       } catch (error) {
+        // A fault of ours would stay for ever: whoever runs this starts it again from the cursor, and shows it.
+        if (!isPassing(error)) throw error;
         this.#metrics.commitRetried();
         const delayMs = backoffMs(attempt, COMMIT_RETRY);
         logger.error({ error: messageOf(error), attempt, delayMs }, 'cannot write the alerting state; evaluation waits');
