@@ -1,7 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -10,13 +9,13 @@ import type { Transition } from '../../src/domain/alert.ts';
 import { FLAG_DEVICE_TIME } from '../../src/domain/reading.ts';
 import { type Database, openDatabase } from '../../src/sqlite/database.ts';
 import { open, runToEnd } from './run.ts';
-import { directoryOf, listed, MINUTE_US, metric, minutes, profileOf, rulesOf, ruleText, START_US } from './scenario.ts';
+import { directoryOf, listed, MINUTE_US, metric, minutes, profileOf, ruleText, START_US } from './scenario.ts';
 import { createStillClock, ScriptedJournal, type ScriptedReading } from './scripted-journal.ts';
 
-const logger = pino({ level: 'silent' });
+const _logger = pino({ level: 'silent' });
 const SHAPE = ['temperature'];
-const NOW = ruleText('{warning: {when: "temperature > 8"}}');
-const directory = directoryOf();
+const _NOW = ruleText('{warning: {when: "temperature > 8"}}');
+const _directory = directoryOf();
 
 let folder: string;
 beforeEach(() => {
