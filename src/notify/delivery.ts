@@ -8,6 +8,7 @@
  */
 import type { Channel, Contact, DeliveryOutcome } from '../domain/notification.ts';
 import type { Database } from '../sqlite/database.ts';
+import { isPassing } from '../sqlite/fault.ts';
 import type { Clock } from '../std/clock.ts';
 import { messageOf } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
@@ -16,7 +17,6 @@ import type { Notifier, OutgoingMessage } from './notifier.ts';
 import type { Outbox } from './outbox.ts';
 import type { OutboxMessage } from './outbox-row.ts';
 import { type DeliveryTiming, type Settlement, settle } from './settle.ts';
-import { isPassing } from './storage-fault.ts';
 
 const SENDING_MAX = 6;
 /**

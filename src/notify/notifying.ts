@@ -12,6 +12,7 @@ import type { DeviceDirectory } from '../domain/device.ts';
 import type { Channel } from '../domain/notification.ts';
 import type { Rule } from '../domain/rule.ts';
 import type { Database } from '../sqlite/database.ts';
+import { isPassing } from '../sqlite/fault.ts';
 import type { Clock } from '../std/clock.ts';
 import { messageOf } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
@@ -26,7 +27,6 @@ import { Outbox, type TimelineEntry } from './outbox.ts';
 import type { MessageState, OutboxMessage } from './outbox-row.ts';
 import { oneLine, render, subjectOf } from './render.ts';
 import { DELIVERY_TIMING, type DeliveryTiming } from './settle.ts';
-import { isPassing } from './storage-fault.ts';
 
 export { createNotifiers } from './notifiers.ts';
 

@@ -6,11 +6,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isScalar } from 'yaml';
 import { LEVELS, type Level, levelRank } from '../domain/alert.ts';
-import type { Expression, NoData, Rule, RuleLevel, Selector } from '../domain/rule.ts';
+import { type Expression, type NoData, type Rule, type RuleLevel, renderPlace, type Selector } from '../domain/rule.ts';
 import { messageOf, TocsinError } from '../std/errors.ts';
 import { hintFor } from '../std/form.ts';
 import { parseDurationMs } from '../std/quantity.ts';
-import { renderPlace, YamlFile } from './yaml-file.ts';
+import { YamlFile } from './yaml-file.ts';
 
 export interface RuleFile {
   readonly path: string;

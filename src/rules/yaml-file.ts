@@ -3,11 +3,9 @@
  * knows where its first character stands, so that an error inside an expression can point at the exact spot.
  */
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, Scalar, type YAMLMap } from 'yaml';
-import type { Place } from '../domain/rule.ts';
+import { type Place, renderPlace } from '../domain/rule.ts';
 import { TocsinError } from '../std/errors.ts';
 import { hintFor } from '../std/form.ts';
-
-export const renderPlace = (place: Place): string => `${place.file}:${place.line}:${place.column}`;
 
 export interface Entry {
   readonly key: string;
