@@ -8,6 +8,8 @@ export interface Place {
   readonly column: number;
 }
 
+export const renderPlace = (place: Place): string => `${place.file}:${place.line}:${place.column}`;
+
 /** A CEL expression and where its first character stands. */
 export interface Expression {
   readonly text: string;

@@ -10,7 +10,7 @@ import type { Level } from '../domain/alert.ts';
 import { levelRank } from '../domain/alert.ts';
 import type { DeviceDirectory, Profile } from '../domain/device.ts';
 import { type DeviceRef, MICROSECONDS_PER_MILLISECOND } from '../domain/reading.ts';
-import type { Rule, RuleLevel } from '../domain/rule.ts';
+import { type Rule, type RuleLevel, renderPlace } from '../domain/rule.ts';
 import { TocsinError } from '../std/errors.ts';
 import { hintFor } from '../std/form.ts';
 import { type Compiled, compileCondition, MetricList } from './condition.ts';
@@ -19,7 +19,6 @@ import type { Frame } from './frame.ts';
 import { createScope, type Scope } from './scope.ts';
 import { createSelector, type Matches } from './selector.ts';
 import { compileSummary } from './summary.ts';
-import { renderPlace } from './yaml-file.ts';
 
 export interface ProgramLevel {
   readonly level: Level;

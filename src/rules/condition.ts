@@ -8,14 +8,13 @@
 import type { Context } from '@marcbachmann/cel-js';
 import type { MetricType } from '../domain/device.ts';
 import type { Value } from '../domain/reading.ts';
-import type { Expression, Place } from '../domain/rule.ts';
+import { type Expression, type Place, renderPlace } from '../domain/rule.ts';
 import { messageOf, TocsinError } from '../std/errors.ts';
 import { hintFor } from '../std/form.ts';
 import { type CelNode, callOf, childrenOf, dottedName, isCelNode, literalOf } from './expression-tree.ts';
 import { type Bound, boundOf, fastPath, type MetricReference } from './fast-path.ts';
 import { type Frame, isFresh, type Truth } from './frame.ts';
 import { DEVICE_FIELDS, isPlainName, METRIC_KEY_PREFIX, type Scope } from './scope.ts';
-import { renderPlace } from './yaml-file.ts';
 
 export type Evaluate<T> = (frame: Frame) => T | undefined;
 export interface Compiled<T> {

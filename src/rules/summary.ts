@@ -3,12 +3,11 @@
  * latest values are shown whatever their age; what has no value shows as a dash.
  */
 import type { Value } from '../domain/reading.ts';
-import type { Place } from '../domain/rule.ts';
+import { type Place, renderPlace } from '../domain/rule.ts';
 import { TocsinError } from '../std/errors.ts';
 import { compileValue, type Evaluate, type MetricList } from './condition.ts';
 import type { Frame } from './frame.ts';
 import type { Scope } from './scope.ts';
-import { renderPlace } from './yaml-file.ts';
 
 const NO_VALUE = '—';
 
