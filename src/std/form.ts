@@ -26,11 +26,14 @@ export const whenMissing = (hint: string): { error: string } => ({ error: `\t${h
 /** A key that people may try and that is refused, with the reason; left out it is nothing. */
 export const refused = (message: string, hint: string) =>
   unwritten(
-    z.unknown().transform((value, context): undefined => (value === undefined ? undefined : refuse(context, message, hint))),
-  ).optional();
+    z
+      .unknown()
+      .transform((value, context): undefined => (value === undefined ? undefined : refuse(context, message, hint)))
+      .optional(),
+  );
 
-const DURATION_JSON = { type: 'string', pattern: `^0$|${DURATION.source}` };
-const ZERO_JSON = { const: 0 };
+const POSITIVE_JSON = { type: 'string', pattern: DURATION.source };
+const DURATION_JSON = [{ type: 'string', pattern: `^0$|${DURATION.source}` }, { const: 0 }];
 const DURATION_EXAMPLES = ['500ms', '30s', '10m', '1h30m', '7d'];
 
 export interface DurationLimits {
@@ -47,7 +50,7 @@ export const duration = (limits: DurationLimits = {}) =>
         return refuse(context, 'expected a duration', `write a number with a unit: ${DURATION_EXAMPLES.join(', ')}`);
       return withinLimits(milliseconds, limits, context);
     }),
-    { anyOf: [DURATION_JSON, ...((limits.minMs ?? 0) > 0 ? [] : [ZERO_JSON])], examples: DURATION_EXAMPLES },
+    { ...((limits.minMs ?? 0) > 0 ? POSITIVE_JSON : { anyOf: DURATION_JSON }), examples: DURATION_EXAMPLES },
     asWritten(showDuration),
   );
 
@@ -61,7 +64,7 @@ export const durationOrOff = (limits: DurationLimits = {}) =>
         return refuse(context, 'expected a duration or off', 'write a number with a unit: 30s, 10m, 7d; or off');
       return withinLimits(milliseconds, limits, context);
     }),
-    { anyOf: [DURATION_JSON, ZERO_JSON, { enum: ['off', false] }], examples: ['30s', '10m', '7d', 'off'] },
+    { anyOf: [...DURATION_JSON, { enum: ['off', false] }], examples: ['30s', '10m', '7d', 'off'] },
     (value) => (value === null ? 'off' : asWritten(showDuration)(value)),
   );
 

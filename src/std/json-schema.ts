@@ -41,8 +41,9 @@ export function jsonSchemaOf(form: z.ZodType, options: { title: string; referenc
       const examples = z.globalRegistry.get(zodSchema)?.examples;
       if (examples !== undefined) Object.assign(jsonSchema, { examples });
       if (zodSchema instanceof z.ZodDefault) {
-        const show = WRITTEN.get(zodSchema.def.innerType)?.show;
-        if (show !== undefined) Object.assign(jsonSchema, { default: show(zodSchema.def.defaultValue) });
+        const inner = WRITTEN.get(zodSchema.def.innerType);
+        const { defaultValue } = zodSchema.def;
+        if (inner !== undefined) Object.assign(jsonSchema, { default: inner.show === undefined ? defaultValue : inner.show(defaultValue) });
       }
     },
   });
@@ -65,11 +66,17 @@ function finished(node: unknown, references: boolean, isBranch = false): JsonSch
       result[keyword] = value;
     }
   }
-  const { description, default: standard } = result;
-  if (typeof description === 'string' && standard !== undefined) {
-    result.description = `${description} Default: ${typeof standard === 'string' ? standard : JSON.stringify(standard)}.`;
+  const ordered = { ...saidBy(result), ...result };
+  const { description, default: standard } = ordered;
+  if (typeof description === 'string' && standard !== undefined && !isEmptyList(standard)) {
+    ordered.description = `${description} Default: ${typeof standard === 'string' ? standard : JSON.stringify(standard)}.`;
   }
-  return references && !isBranch ? withReferences(result) : result;
+  return references && !isBranch ? withReferences(ordered) : ordered;
+}
+
+/** What a schema tells people, in the order in which it is read. */
+function saidBy({ description, default: standard, examples }: JsonSchema): Record<string, unknown> {
+  return Object.fromEntries(Object.entries({ description, default: standard, examples }).filter(([, value]) => value !== undefined));
 }
 
 function withReferences(node: Record<string, unknown>): JsonSchema {
@@ -84,13 +91,13 @@ function withReferences(node: Record<string, unknown>): JsonSchema {
     return text === undefined && branches.some(isLeaf) ? { ...node, anyOf: [...branches, reference] } : node;
   }
   if (!isLeaf(node)) return node;
-  const { description, default: standard, examples, ...rest } = node;
-  const said = Object.entries({ description, default: standard, examples }).filter(([, value]) => value !== undefined);
-  return { ...Object.fromEntries(said), anyOf: [rest, reference] };
+  const { description: _description, default: _default, examples: _examples, ...rest } = node;
+  return { ...saidBy(node), anyOf: [rest, reference] };
 }
 
 const isSchema = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isLeaf = (node: unknown): boolean => isSchema(node) && (LEAF_TYPES.includes(node.type) || 'enum' in node || 'const' in node);
+const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
 const isNothing = (node: unknown): boolean => JSON.stringify(node) === JSON.stringify(NOTHING);
 /** A mapping that may be left out stands for an empty one: nothing to tell a person. */
 const isEmptyDefault = (keyword: string, value: JsonSchema): boolean => keyword === 'default' && Object.keys(value).length === 0;

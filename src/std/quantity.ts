@@ -22,7 +22,7 @@ const SIZE_UNITS: Record<string, number> = {
 };
 
 export const DURATION = /^(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+$/;
-export const SIZE = /^\s*(\d+(?:\.\d+)?)\s*([KMGTkmgt]?[Ii]?[Bb]?)\s*$/;
+export const SIZE = /^\s*(\d+(?:\.\d+)?)\s*((?:[KMGTkmgt][Ii]?)?[Bb]|)\s*$/;
 
 /** `90s` → 90000; undefined when the text is no duration. */
 export function parseDurationMs(text: string): number | undefined {
