@@ -117,6 +117,7 @@ function startDecisions(loaded: Loaded, common: Common, alertTopics: AlertTopics
       directory,
       notify,
       email: config.email,
+      ...config.alerting,
       publicUrl: config.http.publicUrl,
     }),
   });

@@ -29,6 +29,8 @@ export interface DecisionsData {
   readonly notify: NotifyConfig;
   readonly email: { readonly smtp: string | null; readonly from: string };
   readonly publicUrl: string | null;
+  readonly startGraceMs: number;
+  readonly dependencyGraceMs: number;
 }
 
 type Alerting = ReturnType<typeof createAlerting>;
@@ -70,6 +72,7 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
     clock,
     logger: alertingLogger,
     registry,
+    startGraceMs: data.startGraceMs,
     onTransitions: () => {
       notifying.wake();
       telling.transitions();
