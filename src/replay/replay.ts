@@ -109,6 +109,7 @@ export class Replay {
     });
     this.#devices.register(options.startsAt);
     for (const device of this.#devices.all) this.#evaluating.arm(device);
+    for (const { instance } of this.#devices.groups) this.#evaluating.arm(instance.device);
   }
 
   /** Journal time, µs. */

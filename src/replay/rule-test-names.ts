@@ -62,6 +62,7 @@ class Naming {
     const { directory } = this.#world;
     const refs = this.#devices();
     const expectations = this.#test.expectations.map((expectation) => this.#expectation(expectation, refs));
+    if (this.problems.length === 0) this.#checkThatSomeRuleLooks(refs);
     const listed = this.#withDependencies([...refs.keys()]);
     const report = (message: string, path: readonly PropertyKey[], hint?: string, part?: 'key' | 'value'): void =>
       this.#report(message, path, hint, part);
@@ -110,6 +111,15 @@ class Naming {
     const profiles = this.#world.rules.filter(({ rule }) => named.has(rule.id)).map(({ rule }) => rule.selector.profile);
     const [first = null] = profiles;
     return profiles.every((profile) => profile === first) ? first : null;
+  }
+
+  /** A test in which no rule looks at any device would pass whatever the rules say. */
+  #checkThatSomeRuleLooks(refs: ReadonlyMap<string, DeviceRef>): void {
+    const isLookedAt = ({ matches, programFor, group }: CompiledRule, ref: DeviceRef): boolean =>
+      matches(ref) && (group === null ? programFor(ref.profile) : group.memberFor(ref.profile)) !== null;
+    if ([...refs.values()].some((ref) => this.#world.rules.some((rule) => isLookedAt(rule, ref)))) return;
+    const hint = 'add profile: (or labels:), or list the device in fleet.yaml';
+    this.#report(`no rule is for any device of this test: ${[...refs.keys()].join(', ')}`, [...this.#test.path, 'name'], hint);
   }
 
   #checkProfile(name: string | null, path: readonly PropertyKey[]): void {

@@ -1,4 +1,5 @@
 /** The outcome of rule tests for whoever asks: a person (text), a CI (JUnit XML), a program (JSON). Pure. */
+import { MICROSECONDS_PER_MILLISECOND } from '../domain/reading.ts';
 import type { Outcome } from './rule-test-run.ts';
 import { type Row, timelineOf } from './rule-test-timeline.ts';
 import { timeOf } from './rule-test-times.ts';
@@ -26,10 +27,11 @@ export function textOf(outcome: Outcome, paint: Paint): string {
       '',
     );
   }
-  lines.push(...table(timelineOf(outcome), paint), '');
+  const startsAt = new Date(ready.test.startsAt / MICROSECONDS_PER_MILLISECOND).toISOString();
+  lines.push(paint(`    0m is ${startsAt}`, 'faint'), ...table(timelineOf(outcome), paint), '');
   for (const { rule, count, message } of outcome.ruleErrors)
     lines.push(`  ${rule}: ${count} times a condition could not be evaluated and counted as unknown: ${message}`, '');
-  return `${lines.join('\n')}\n`;
+  return `${lines.join('\n')}`;
 }
 
 export function summaryOf(outcomes: readonly Outcome[], paint: Paint): string {
