@@ -11,6 +11,7 @@ const USAGE = `usage: tocsin <command> [options]
 
   run    [--config FILE] [--set key=value]…   serves in the foreground; SIGTERM stops it cleanly
   check  [--config FILE] [--set key=value]…   validates config, devices, rules and notify
+  test   [FILE…] [--filter TEXT] [--junit F]  runs rule tests
 
   --config FILE   default: config/tocsin.yaml
   --help          this text, or that of a command
@@ -40,6 +41,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const { default: description } = await import('../package.json', { with: { type: 'json' } });
     return print(`${description.version}\n`, 0);
   }
+  if (command === 'test') return runTests(rest);
   const help = HELP[command];
   if (help === undefined) return complain(`unknown command ${command}`);
   const options = parseOptions(rest);
@@ -50,6 +52,31 @@ async function main(argv: readonly string[]): Promise<number> {
   const stopped = stopRequested();
   return (await import('./cli/run.ts')).run(options, stopped);
 }
+
+async function runTests(argv: readonly string[]): Promise<number> {
+  const { test, HELP: help } = await import('./cli/test.ts');
+  let parsed: ReturnType<typeof parseTestArgs>;
+  try {
+    parsed = parseTestArgs(argv);
+  } catch (error) {
+    return complain(error instanceof Error ? error.message : String(error));
+  }
+  return parsed.values.help ? print(help, 0) : test(parsed.values, parsed.positionals);
+}
+
+const parseTestArgs = (argv: readonly string[]) =>
+  parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      config: { type: 'string', default: DEFAULT_CONFIG },
+      set: { type: 'string', multiple: true, default: [] },
+      help: { type: 'boolean', short: 'h', default: false },
+      filter: { type: 'string' },
+      junit: { type: 'string' },
+      json: { type: 'boolean', default: false },
+    },
+  });
 
 function parseOptions(argv: readonly string[]): { config: string; set: readonly string[]; help: boolean } | string {
   try {

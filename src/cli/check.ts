@@ -1,12 +1,15 @@
 /** `tocsin check`: reads everything that `run` would read and says what is wrong with it, where, and what to do. */
+import { loadRuleTests, ruleTestFiles } from '../replay/rule-test-folder.ts';
+import { compileRules } from '../rules/compile.ts';
 import { InvalidConfig, type TocsinError } from '../std/errors.ts';
-import { type Loaded, loadEverything } from './load.ts';
+import { type Loaded, loadEverything, shortPath } from './load.ts';
 
 /** @returns the exit status: 0 when `run` would start, 1 otherwise. Problems go to stderr, the summary to stdout. */
 export async function check(options: { config: string; set: readonly string[] }): Promise<number> {
   let loaded: Loaded;
   try {
     loaded = await loadEverything({ path: options.config, set: options.set, env: process.env });
+    await checkRuleTests(loaded);
   } catch (error) {
     if (!(error instanceof InvalidConfig)) throw error;
     process.stderr.write(`${error.problems.map((problem) => problem.render()).join('\n')}\n`);
@@ -23,6 +26,13 @@ export async function check(options: { config: string; set: readonly string[] })
   ];
   process.stdout.write(`${options.config} is good: ${parts.join(', ')}\n`);
   return 0;
+}
+
+/** Their form and the names in it. A run does without them, so that it is not theirs to keep it from starting. */
+async function checkRuleTests({ config, rules, directory, notify }: Loaded): Promise<void> {
+  const { compiled } = compileRules(rules, directory);
+  const { problems } = await loadRuleTests(await ruleTestFiles(shortPath(config.rules)), { rules: compiled, directory, notify });
+  if (problems.length > 0) throw new InvalidConfig(problems);
 }
 
 const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
