@@ -138,6 +138,7 @@ function startDecisions(inForce: () => Loaded, common: Common, alertTopics: Aler
       range: range(),
       ...configurationOf(inForce()),
       email: config.email,
+      ...config.alerting,
       publicUrl: config.http.publicUrl,
     }),
   });

@@ -21,6 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ingest: ['domain', 'std', 'devices', 'journal'],
   alerts: ['domain', 'std', 'sqlite', 'rules', 'journal'],
   notify: ['domain', 'std', 'sqlite', 'alerts'],
+  replay: ['domain', 'std', 'rules', 'alerts', 'notify', 'devices', 'journal', 'history'],
   web: ['domain', 'std', 'journal', 'history', 'alerts', 'notify', 'devices', 'rules'],
   config: ['domain', 'std', 'devices', 'rules', 'notify', 'history'],
   workers: ['*'],
@@ -46,7 +47,7 @@ const BEHIND: Readonly<Record<string, string>> = {
 };
 
 /** What is started by itself; and the journal that tests of consumers run on, kept honest by the same contract suite. */
-const ENTRIES = ['src/main.ts', 'simulator/main.ts', 'simulator/demo.ts', 'src/journal/memory.ts'];
+const ENTRIES = ['src/main.ts', 'src/cli/schemas.ts', 'simulator/main.ts', 'simulator/demo.ts', 'src/journal/memory.ts'];
 
 interface Node {
   readonly type: string;

@@ -40,8 +40,7 @@ import type { TransitionSource } from './transitions.ts';
 const LINGER_MS = 3;
 const CONSUMER_ID = 'alerting';
 const SNAPSHOT_EVERY_MS = 30_000;
-/** After a start of the program; a reload goes on with what is left of it. */
-export const START_GRACE_MS = 120_000;
+const START_GRACE_MS = 120_000;
 /** About 5 ms of writing, so that a snapshot of many devices holds up no alert. */
 const SNAPSHOT_CHUNK_DEVICES = 250;
 /** Writing takes no more than this share of the time: many large windows are written less often. */

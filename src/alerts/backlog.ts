@@ -53,8 +53,11 @@ export function ended(
   latest: (tracked: TrackedAlert) => TrackedAlert,
   now: number,
 ): { transition: NewTransition; of: TrackedAlert } | null {
-  const alerts = backlog.alerts.map(latest);
-  const [first] = alerts.toSorted((left, right) => weight(right.alert) - weight(left.alert) || right.alert.since - left.alert.since);
+  // What fires still comes first, the highest level before the others.
+  const alerts = backlog.alerts
+    .map(latest)
+    .sort((left, right) => weight(right.alert) - weight(left.alert) || right.alert.since - left.alert.since);
+  const [first] = alerts;
   if (first === undefined) return null;
   const summary: Backlog = { device, from: backlog.from, to: backlog.to, alerts: alerts.map(({ alert }) => alert), more: backlog.more };
   const of = { alert: first.alert, transitions: first.transitions + 1 };

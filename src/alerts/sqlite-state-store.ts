@@ -40,10 +40,8 @@ const DOWNTIMES_MAX = 100;
 const TRANSITIONS_PER_ALERT_MAX = 1000;
 const TRIM_EVERY = 100;
 
-/** @param options.followedTo the sequence up to which nobody needs transitions any more */
-export function createSqliteStateStore(database: Database, options: { followedTo: () => number }): StateStore {
-  database.migrate('alerting', MIGRATIONS);
-  const statements = {
+function prepare(database: Database) {
+  return {
     journal: database.prepare('SELECT id FROM alerting_journal'),
     setJournal: database.prepare('INSERT INTO alerting_journal VALUES (1, ?) ON CONFLICT DO UPDATE SET id = excluded.id'),
     cursor: database.prepare('SELECT position FROM alerting_cursor WHERE partition = ?'),
@@ -76,6 +74,12 @@ export function createSqliteStateStore(database: Database, options: { followedTo
     latest: database.prepare('SELECT coalesce(max(sequence), 0) AS latest FROM transition'),
     after: database.prepare('SELECT sequence, body FROM transition WHERE sequence > ? ORDER BY sequence LIMIT ?'),
   };
+}
+
+/** @param options.followedTo the sequence up to which nobody needs transitions any more */
+export function createSqliteStateStore(database: Database, options: { followedTo: () => number }): StateStore {
+  database.migrate('alerting', MIGRATIONS);
+  const statements = prepare(database);
 
   const write = (partition: number, change: StateChange, now: number): void => {
     for (const row of change.devices ?? []) statements.setDevice.run(row.id, partition, JSON.stringify(row));
