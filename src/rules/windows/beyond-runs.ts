@@ -8,6 +8,8 @@ import { numberAt } from './aggregate.ts';
 
 const RUNS_MAX = 1000;
 const RUNS_MIN = 4;
+/** Memory for so many stays when all have been forgotten. */
+const RUNS_KEPT = 16;
 /** Start, end, and the time that counts. */
 const WIDTH = 3;
 const NOTHING = new Float64Array(0);
@@ -58,7 +60,7 @@ export class BeyondRuns {
     if (this.#head < this.#end) return;
     this.#head = 0;
     this.#end = 0;
-    this.#data = NOTHING;
+    if (this.#data.length > RUNS_KEPT * WIDTH) this.#data = NOTHING;
   }
 
   /** How much counts after `start`, by which none has ended. */
