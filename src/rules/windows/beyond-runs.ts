@@ -36,8 +36,8 @@ export class BeyondRuns {
   append(start: number, end: number): void {
     if (this.size > 0) {
       const last = (this.#end - 1) * WIDTH;
-      const isExact = numberAt(this.#data, last + 2) === numberAt(this.#data, last + 1) - numberAt(this.#data, last);
-      if (isExact && numberAt(this.#data, last + 1) === start) {
+      // The last one is exact: merging is followed by a new one.
+      if (numberAt(this.#data, last + 1) === start) {
         this.#data[last + 1] = end;
         this.#data[last + 2] = end - numberAt(this.#data, last);
         this.#totalUs += end - start;

@@ -69,10 +69,8 @@ export class ThinnedValues {
     const last = Math.floor(cutoff / this.#bucketUs);
     for (let number = Math.max(this.#oldest, last - BUCKETS); number <= last; number++) {
       const bucket = number % BUCKETS;
-      const newestAt = numberAt(this.#newestAt, bucket);
-      // After a pause the place may already be a newer bucket's.
-      if (this.#count[bucket] === 0 || Math.floor(newestAt / this.#bucketUs) !== number) continue;
-      if (newestAt <= cutoff) this.#clearBucket(bucket);
+      // After a pause the place may already be a newer bucket's: the time tells.
+      if (numberAt(this.#count, bucket) > 0 && numberAt(this.#newestAt, bucket) <= cutoff) this.#clearBucket(bucket);
     }
     this.#oldest = Math.max(this.#oldest, last);
   }
