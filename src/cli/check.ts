@@ -1,6 +1,5 @@
 /** `tocsin check`: reads everything that `run` would read and says what is wrong with it, where, and what to do. */
-import { loadRuleTests, ruleTestFiles } from '../replay/rule-test-folder.ts';
-import { compileRules } from '../rules/compile.ts';
+import { readRuleTests, ruleTestFiles } from '../replay/rule-test-folder.ts';
 import { InvalidConfig, type TocsinError } from '../std/errors.ts';
 import { type Loaded, loadEverything, shortPath } from './load.ts';
 
@@ -28,10 +27,9 @@ export async function check(options: { config: string; set: readonly string[] })
   return 0;
 }
 
-/** Their form and the names in it. A run does without them, so that it is not theirs to keep it from starting. */
-async function checkRuleTests({ config, rules, directory, notify }: Loaded): Promise<void> {
-  const { compiled } = compileRules(rules, directory);
-  const { problems } = await loadRuleTests(await ruleTestFiles(shortPath(config.rules)), { rules: compiled, directory, notify });
+/** The form of the rule tests. A run does without them: it is not for them to keep it from starting. */
+async function checkRuleTests({ config }: Loaded): Promise<void> {
+  const { problems } = await readRuleTests(await ruleTestFiles(shortPath(config.rules)));
   if (problems.length > 0) throw new InvalidConfig(problems);
 }
 
