@@ -19,6 +19,7 @@ import { follow } from '../journal/consumer.ts';
 import type { JournalReader, Partition, Position, Slice } from '../journal/journal.ts';
 import type { CompiledRule } from '../rules/compile.ts';
 import type { Database } from '../sqlite/database.ts';
+import { isPassing } from '../sqlite/fault.ts';
 import { backoffMs } from '../std/backoff.ts';
 import type { Clock } from '../std/clock.ts';
 import { messageOf, TocsinError } from '../std/errors.ts';
@@ -32,7 +33,7 @@ import { countOf, type NewTransition, removed, type TrackedAlert } from './lifec
 import { Retention, type RetentionLimits } from './retention.ts';
 import { rowsOf, Snapshot, settle } from './snapshot.ts';
 import { createSqliteStateStore } from './sqlite-state-store.ts';
-import type { AlertQuery, Downtime, Page, StateChange, StateStore } from './state-store.ts';
+import type { AlertQuery, Downtime, OpenCounts, Page, StateChange, StateStore } from './state-store.ts';
 import type { TransitionSource } from './transitions.ts';
 
 /** Under load the thread is woken this often, not for each append; an alert is that much later at the most. */
@@ -79,6 +80,7 @@ export interface Alerting extends Service {
   readonly transitions: TransitionSource;
   alerts(query: AlertQuery): Page<Alert>;
   alert(id: string): (Alert & { readonly timeline: readonly Transition[] }) | null;
+  openCounts(): OpenCounts;
   devices(query: { cursor?: string; limit?: number }): Page<DeviceView>;
   device(id: string): DeviceView | null;
 }
@@ -151,6 +153,10 @@ class JournalAlerting implements Alerting {
   alert(id: string): (Alert & { readonly timeline: readonly Transition[] }) | null {
     const alert = this.#store.alert(id);
     return alert === null ? null : { ...alert, timeline: this.#store.timeline(id) };
+  }
+
+  openCounts(): OpenCounts {
+    return this.#store.openCounts();
   }
 
   devices(query: { cursor?: string; limit?: number }): Page<DeviceView> {
@@ -274,6 +280,8 @@ class JournalAlerting implements Alerting {
         if (attempt > 1) logger.info({ attempt }, 'alerting state is written again');
         return true;
       } catch (error) {
+        // A fault of ours would stay for ever: whoever runs this starts it again from the cursor, and shows it.
+        if (!isPassing(error)) throw error;
         this.#metrics.commitRetried();
         const delayMs = backoffMs(attempt, COMMIT_RETRY);
         logger.error({ error: messageOf(error), attempt, delayMs }, 'cannot write the alerting state; evaluation waits');

@@ -53,8 +53,11 @@ export function ended(
   latest: (tracked: TrackedAlert) => TrackedAlert,
   now: number,
 ): { transition: NewTransition; of: TrackedAlert } | null {
-  const alerts = backlog.alerts.map(latest);
-  const [first] = alerts.toSorted((left, right) => weight(right.alert) - weight(left.alert) || right.alert.since - left.alert.since);
+  // What fires still comes first, the highest level before the others.
+  const alerts = backlog.alerts
+    .map((tracked) => recent(latest(tracked)))
+    .sort((left, right) => weight(right.alert) - weight(left.alert) || right.alert.since - left.alert.since);
+  const [first] = alerts;
   if (first === undefined) return null;
   const summary: Backlog = { device, from: backlog.from, to: backlog.to, alerts: alerts.map(({ alert }) => alert), more: backlog.more };
   const of = { alert: first.alert, transitions: first.transitions + 1 };
@@ -71,5 +74,11 @@ export function ended(
   };
   return { transition, of };
 }
+
+/** From here on its alert is like any other. */
+const recent = ({ alert, transitions }: TrackedAlert): TrackedAlert => ({
+  alert: { ...alert, flags: alert.flags.filter((flag) => flag !== 'retrospective') },
+  transitions,
+});
 
 const weight = ({ state, level }: Alert): number => (state === 'resolved' ? 0 : levelRank(level));

@@ -96,7 +96,9 @@ export class Evaluating {
       this.#take(device, reading, position, position);
       return;
     }
-    for (const early of Holding.hold(device, { ...reading, position })) this.#take(device, early, position, early.position);
+    const { at, flags, metrics, values } = reading;
+    for (const early of Holding.hold(device, { position, at, receivedAt, flags, metrics, values }))
+      this.#take(device, early, position, early.position);
     this.#markDirty(device);
     this.#deviceTimers.atLatest(device, Holding.dueOf(device));
   }
@@ -152,6 +154,7 @@ export class Evaluating {
     }
     if (timer.kind !== 'no-data' || !this.#isExcused(instance, timer.due)) this.#ripen(instance, timer);
     this.#arm(instance);
+    this.#deviceTimers.atLatest(instance.device, Holding.dueOf(instance.device));
   }
 
   #ripen(instance: Instance, timer: Timer): void {

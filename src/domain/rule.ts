@@ -8,6 +8,8 @@ export interface Place {
   readonly column: number;
 }
 
+export const renderPlace = (place: Place): string => `${place.file}:${place.line}:${place.column}`;
+
 /** A CEL expression and where its first character stands. */
 export interface Expression {
   readonly text: string;
@@ -57,8 +59,6 @@ export interface Rule {
   readonly runbook: string | null;
   readonly labels: Readonly<Record<string, string>>;
 }
-
-export const renderPlace = (place: Place): string => `${place.file}:${place.line}:${place.column}`;
 
 /** The place of the character at `offset`, in an expression that may run over several lines. */
 export function placeIn(expression: Expression, offset: number): Place {

@@ -189,7 +189,9 @@ describe("a condition's value", () => {
     let fast = 0;
     fc.assert(
       fc.property(truth, values, fc.boolean(), (text, given, isTyped) => {
-        const scope = isTyped ? createScope(profileOf({ metrics: profile.metrics, limits: { temperature_max: 8, none: 0 } }), directoryOf()) : dynamic;
+        const scope = isTyped
+          ? createScope(profileOf({ metrics: profile.metrics, limits: { temperature_max: 8, none: 0 } }), directoryOf())
+          : dynamic;
         const inputs = new Inputs();
         const condition = compileConditionOrNot(text, scope, inputs);
         if (condition === undefined) return;
