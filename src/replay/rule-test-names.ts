@@ -6,6 +6,7 @@ import type { DeviceDirectory, FleetDevice } from '../domain/device.ts';
 import type { DeviceRef } from '../domain/reading.ts';
 import type { NotifyConfig } from '../notify/config.ts';
 import type { CompiledRule } from '../rules/compile.ts';
+import { groupName } from '../rules/group.ts';
 import { TocsinError } from '../std/errors.ts';
 import { hintFor, nearest } from '../std/form.ts';
 import type { Expectation, ExpectedMessage, RuleTest, RuleTestFile } from './rule-test-file.ts';
@@ -140,7 +141,10 @@ class Naming {
     const { alert, group, path } = expectation;
     const { by } = found.rule;
     if (group !== null) {
+      const groups = [...refs.values()].flatMap((ref) => (found.matches(ref) ? (groupName(by, ref.labels) ?? []) : []));
       if (by.length === 0) this.#report(`${alert} is a rule on single devices, not on groups`, [...path, 'group'], 'name the device');
+      else if (!groups.includes(group))
+        this.#report(`no device of the test is in the group ${group} of ${alert}`, [...path, 'group'], hintFor(group, groups));
       return group;
     }
     if (by.length > 0) {

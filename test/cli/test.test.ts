@@ -47,6 +47,15 @@ describe('tocsin test', () => {
     expect(demo).toMatchObject({ status: 0, stderr: '', stdout: expect.stringMatching(/\n2 passed, 0 failed\n$/) });
   });
 
+  it('finds the examples of config/README.md to hold for the shipped rules', async () => {
+    const blocks = [...(await readFile('config/README.md', 'utf8')).matchAll(/```yaml\n(tests:.*?)```/gs)].map((match) => match[1] ?? '');
+    expect(blocks).toHaveLength(1);
+    await withFiles({ 'config/rules/readme.test.yaml': blocks.join('') }, async (cwd) => {
+      const ended = await tocsin(['test', 'config/rules/readme.test.yaml'], { cwd });
+      expect(ended).toMatchObject({ status: 0, stdout: expect.stringMatching(/\n1 passed, 0 failed\n$/), stderr: '' });
+    });
+  });
+
   it('tells what was expected, what came instead, and what happened around it', async () => {
     await withFiles({ 'config/rules/own.test.yaml': FAILING }, async (cwd) => {
       const { status, stdout, stderr } = await tocsin(['test', 'config/rules/own.test.yaml'], { cwd });
@@ -160,7 +169,7 @@ describe('tocsin check', () => {
       expect(ended).toEqual({
         status: 1,
         stdout: '',
-        stderr: `config/rules/cold-chain.test.yaml:7:42: level: expected one of info, warning, critical, none, pending
+        stderr: `config/rules/cold-chain.test.yaml:8:42: level: expected one of info, warning, critical, none, pending
 hint: did you mean warning?
 1 problem in config/tocsin.yaml and what it names
 `,

@@ -30,6 +30,7 @@ const rules = rulesOf(
     summary: "it is at {{temperature}} °C"
   - {id: door, devices: {profile: vaccine-fridge}, levels: {info: {when: "door"}}}
   - {id: eco, devices: {profile: vaccine-fridge}, levels: {info: {when: "mode == '7'"}}}
+  - {id: site-warm, devices: {profile: vaccine-fridge}, by: [site], levels: {warning: {when: "count(temperature > 8) >= 2"}}}
   - {id: load, devices: {profile: meter}, levels: {info: {when: "power > 10"}}}`,
   directory,
 );
@@ -274,6 +275,29 @@ describe('a backlog', () => {
         '2h10m: warm on fridge-01: none at 2h10m, and nothing unspoken of before; got warning at 2h: temperature > 8'.slice(7),
       ),
     ]);
+  });
+});
+
+describe('a rule on groups', () => {
+  const sites = [
+    'devices: {a1: {labels: {site: a}}, a2: {labels: {site: a}}, b1: {labels: {site: b}}}',
+    'readings: [{device: a1, every: 5m, temperature: [5, 9, 9, 5]}, {device: a2, every: 5m, temperature: [5, 5, 9, 9]}, {device: b1, every: 5m, temperature: ["9 x4"]}]',
+  ];
+
+  it('has its alerts expected by the name of the group', () => {
+    const expectations = [
+      '{at: 9m, alert: site-warm, group: "site=a", level: none}',
+      '{at: 10m, alert: site-warm, group: "site=a", level: warning, email: {to: pharmacy, subject: "site-warm on group site=a"}}',
+      '{at: 15m, alert: site-warm, group: "site=a", level: none}',
+      '{at: 15m, alert: site-warm, group: "site=b", level: none}',
+    ];
+    expect(failuresOf(...sites, `expect: [${expectations.join(', ')}]`)).toEqual([]);
+  });
+
+  it('is not asked about groups that the test has no device of, nor about a device', () => {
+    const ask = (whom: string) => () => run(...sites, `expect: [{at: 15m, alert: site-warm, ${whom}level: none}]`);
+    expect(ask('group: "site=c", ')).toThrow('no device of the test is in the group site=c of site-warm');
+    expect(ask('device: a1, ')).toThrow('site-warm is a rule on groups by site\nhint: name the group: {group: "site=…"}');
   });
 });
 
