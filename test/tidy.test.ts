@@ -21,6 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ingest: ['domain', 'std', 'devices', 'journal'],
   alerts: ['domain', 'std', 'sqlite', 'rules', 'journal'],
   notify: ['domain', 'std', 'sqlite', 'alerts'],
+  replay: ['domain', 'std', 'rules', 'alerts', 'notify', 'devices', 'journal', 'history'],
   web: ['domain', 'std', 'journal', 'history', 'alerts', 'notify', 'devices', 'rules'],
   config: ['domain', 'std', 'devices', 'rules', 'notify', 'history'],
   workers: ['*'],

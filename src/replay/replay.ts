@@ -1,0 +1,238 @@
+/**
+ * Readings through the rules to the messages, on a virtual clock: what rule tests, backtests and previews run on. It is
+ * the code that runs live (`Devices` and `Evaluating`, then `decide` and `render`) without its journal, its database and
+ * its channels. The same journal gives the same transitions and messages, ids and texts included.
+ *
+ * **Journal time** is the time of receipt of the reading last given, or what `until` has moved it on to. Timers fire in
+ * order of their due time, each before the first reading that was received later.
+ *
+ * **Delivery** is immediate and always succeeds, so that no message stands in for another one. Texts are made when they are
+ * asked for: most replays count messages, and few read them.
+ */
+import type { DeviceState } from '../alerts/device-state.ts';
+import { Devices } from '../alerts/devices.ts';
+import { type Counts, Evaluating } from '../alerts/evaluating.ts';
+import type { NewTransition } from '../alerts/lifecycle.ts';
+import type { Transition } from '../domain/alert.ts';
+import type { DeviceDirectory } from '../domain/device.ts';
+import type { Channel } from '../domain/notification.ts';
+import type { DeviceRef, Reading, Shape } from '../domain/reading.ts';
+import type { Rule } from '../domain/rule.ts';
+import type { NotifyConfig } from '../notify/config.ts';
+import { decide, type MessageKind } from '../notify/decide.ts';
+import { factsOf } from '../notify/facts.ts';
+import { render, subjectOf } from '../notify/render.ts';
+import type { CompiledRule } from '../rules/compile.ts';
+
+export interface ReplayOptions {
+  readonly rules: readonly CompiledRule[];
+  readonly directory: DeviceDirectory;
+  readonly notify: NotifyConfig;
+  /** The rules as written: messages quote them. */
+  readonly ruleTexts: readonly Rule[];
+  /** Alerts' ids are made from it; without it they are not those of any real journal. */
+  readonly journalId?: string;
+  /** Journal time at which it begins, µs: listed devices count as registered then. */
+  readonly startsAt: number;
+  /** What links in messages begin with. */
+  readonly publicUrl?: string | null;
+  readonly onTransition?: (transition: Transition) => void;
+  readonly onMessage?: (message: ReplayMessage) => void;
+}
+
+/** One message to one contact. */
+export interface ReplayMessage {
+  /** Journal time, µs. */
+  readonly at: number;
+  readonly transition: Transition;
+  readonly kind: string;
+  readonly contact: string;
+  /** The contact's, in the order in which they would be tried. */
+  readonly channels: readonly Channel[];
+  /** Made anew whenever it is read, as is `text`. */
+  readonly subject: string;
+  readonly text: string;
+  /** Why this contact is told. */
+  readonly reason: string;
+}
+
+/** What was decided about one transition, also where nobody was told. */
+export interface ReplayDecision {
+  readonly transition: string;
+  readonly reason: string;
+}
+
+/** A reading before its device is interned. */
+export type ReplayReading = Omit<Reading, 'device'> & { readonly device: DeviceRef };
+
+export interface RuleError {
+  readonly rule: string;
+  readonly message: string;
+  count: number;
+}
+
+const DECISIONS_MAX = 10_000;
+const SHAPES_MAX = 10_000;
+
+/** The reference that last spoke for a device: while it is the same object, nothing about the device needs to be compared. */
+interface Recognised {
+  readonly ref: DeviceRef;
+  readonly device: DeviceState;
+}
+
+export class Replay {
+  readonly #options: ReplayOptions;
+  readonly #devices: Devices;
+  readonly #evaluating: Evaluating;
+  readonly #channels: ReadonlyMap<string, readonly Channel[]>;
+  readonly #ruleTexts: ReadonlyMap<string, Rule>;
+  readonly #errors = new Map<string, RuleError>();
+  readonly #recognised = new Map<string, Recognised>();
+  readonly #shapes = new Map<Shape, Shape>();
+  /** By alert, the contacts that were told of it. */
+  readonly #told = new Map<string, readonly string[]>();
+  #decisions: ReplayDecision[] = [];
+  #time: number;
+  #next = 0;
+  #sequence = 0;
+  #messages = 0;
+
+  constructor(options: ReplayOptions) {
+    this.#options = options;
+    this.#time = options.startsAt;
+    this.#channels = new Map(options.notify.contacts.map(({ id, channels }) => [id, channels]));
+    this.#ruleTexts = new Map(options.ruleTexts.map((rule) => [rule.id, rule]));
+    this.#devices = new Devices({ rules: options.rules, directory: options.directory, graceUntil: 0 });
+    this.#evaluating = new Evaluating({
+      journalId: options.journalId ?? 'replay',
+      onRuleError: (rule, count, message) => this.#ruleFailed(rule, count, message),
+    });
+    this.#devices.register(options.startsAt);
+    for (const device of this.#devices.all) this.#evaluating.arm(device);
+  }
+
+  /** Journal time, µs. */
+  get time(): number {
+    return this.#time;
+  }
+  /** The latest decisions, at most 10,000. */
+  get decisions(): readonly ReplayDecision[] {
+    return this.#decisions.slice(-DECISIONS_MAX);
+  }
+  get counts(): Readonly<Counts & { transitions: number; messages: number }> {
+    return { ...this.#evaluating.counts, transitions: this.#sequence, messages: this.#messages };
+  }
+  /** Conditions that could not be evaluated and counted as unknown, by rule: how often, and the last reason. */
+  get ruleErrors(): readonly RuleError[] {
+    return [...this.#errors.values()];
+  }
+
+  /**
+   * In the order of the journal: `receivedAt` never decreases.
+   * @param position its place in the journal, which alerts' ids are made from; else it is one past the last one's
+   */
+  reading(reading: ReplayReading, position: number = this.#next): void {
+    const { receivedAt } = reading;
+    if (receivedAt < this.#time) throw new Error(`a reading of ${receivedAt} came when journal time was ${this.#time} already`);
+    if (this.#evaluating.nextDue < receivedAt) this.#fire(receivedAt - 1, position);
+    this.#time = receivedAt;
+    this.#next = position + 1;
+    this.#evaluating.reading(position, {
+      device: this.#intern(reading.device),
+      at: reading.at,
+      receivedAt,
+      flags: reading.flags,
+      metrics: this.#shapes.get(reading.metrics) ?? this.#internShape(reading.metrics),
+      values: reading.values,
+    });
+    this.#take();
+  }
+
+  /** Journal time goes on to `timeUs` without a reading: every timer due by then fires. */
+  until(timeUs: number): void {
+    this.#fire(timeUs, this.#next);
+    this.#time = Math.max(this.#time, timeUs);
+  }
+
+  /** No further reading comes: what is due at this very moment fires too. */
+  finish(): void {
+    this.until(this.#time);
+  }
+
+  /** One due time after the other, so that each transition knows its journal time. */
+  #fire(until: number, next: number): void {
+    for (;;) {
+      const due = this.#evaluating.nextDue;
+      if (due > until) return;
+      this.#time = Math.max(this.#time, due);
+      this.#evaluating.fireTimers(this.#time, next);
+      this.#take();
+    }
+  }
+
+  #intern(ref: DeviceRef): DeviceState {
+    const known = this.#recognised.get(ref.id);
+    if (known?.ref === ref) return known.device;
+    const device = this.#devices.intern(ref);
+    this.#recognised.set(ref.id, { ref, device });
+    return device;
+  }
+
+  #internShape(shape: Shape): Shape {
+    if (this.#shapes.size >= SHAPES_MAX) this.#shapes.clear();
+    const interned = this.#devices.internShape(shape);
+    this.#shapes.set(shape, interned);
+    return interned;
+  }
+
+  #take(): void {
+    const changes = this.#evaluating.takeChanges();
+    if (changes === null) return;
+    for (const transition of changes.transitions) this.#tell(transition);
+  }
+
+  #tell(unnumbered: NewTransition): void {
+    this.#sequence += 1;
+    const transition: Transition = { ...unnumbered, sequence: this.#sequence };
+    this.#options.onTransition?.(transition);
+    const alert = transition.alert.id;
+    const told = this.#told.get(alert) ?? [];
+    const { kind, contacts, reason } = decide(transition, { config: this.#options.notify, told });
+    this.#note({ transition: transition.id, reason });
+    if (kind !== null) {
+      for (const contact of contacts) this.#send(transition, { kind, contact, reason });
+      if (contacts.length > 0) this.#told.set(alert, [...new Set([...told, ...contacts])].sort());
+    }
+    if (transition.kind === 'resolved') this.#told.delete(alert);
+  }
+
+  #send(transition: Transition, told: { kind: MessageKind; contact: string; reason: string }): void {
+    this.#messages += 1;
+    const { onMessage, directory, publicUrl = null } = this.#options;
+    if (onMessage === undefined) return;
+    const rule = this.#ruleTexts.get(transition.alert.rule);
+    const input = () => ({ kind: told.kind, transition, facts: factsOf(transition.alert, rule, directory), replaces: [], publicUrl });
+    onMessage({
+      at: this.#time,
+      transition,
+      ...told,
+      channels: this.#channels.get(told.contact) ?? [],
+      get subject() {
+        return subjectOf(input());
+      },
+      get text() {
+        return render(input()).text;
+      },
+    });
+  }
+
+  #note(decision: ReplayDecision): void {
+    this.#decisions.push(decision);
+    if (this.#decisions.length >= 2 * DECISIONS_MAX) this.#decisions = this.#decisions.slice(-DECISIONS_MAX);
+  }
+
+  #ruleFailed(rule: string, count: number, message: string): void {
+    const known = this.#errors.get(rule);
+    this.#errors.set(rule, { rule, message, count: (known?.count ?? 0) + count });
+  }
+}
