@@ -50,6 +50,8 @@ export interface Config {
   readonly rules: string;
   /** File of contacts and routes. */
   readonly notify: string;
+  /** Whether a changed file is applied without being asked. */
+  readonly watch: boolean;
   readonly roles: readonly Role[];
 }
 
@@ -125,6 +127,7 @@ function configOf(form: Form, path: string): Config {
     devices: absolute(form.devices),
     rules: absolute(form.rules),
     notify: absolute(form.notify),
+    watch: form.watch,
     roles: form.roles,
   };
 }

@@ -32,14 +32,15 @@ import { Evaluating } from './evaluating.ts';
 import { countOf, type NewTransition, removed, type TrackedAlert } from './lifecycle.ts';
 import { Retention, type RetentionLimits } from './retention.ts';
 import { createSqliteStateStore } from './sqlite-state-store.ts';
-import type { AlertQuery, InstanceRow, Page, StateChange, StateStore } from './state-store.ts';
+import type { AlertQuery, InstanceRow, OpenCounts, Page, StateChange, StateStore } from './state-store.ts';
 import type { TransitionSource } from './transitions.ts';
 
 /** Under load the thread is woken this often, not for each append; an alert is that much later at the most. */
 const LINGER_MS = 3;
 const CONSUMER_ID = 'alerting';
 const SNAPSHOT_EVERY_MS = 30_000;
-const START_GRACE_MS = 120_000;
+/** After a start of the program; a reload goes on with what is left of it. */
+export const START_GRACE_MS = 120_000;
 /** About 5 ms of writing, so that a snapshot of many devices holds up no alert. */
 const SNAPSHOT_CHUNK_DEVICES = 250;
 const COMMIT_RETRY = { firstMs: 100, maxMs: 10_000 };
@@ -73,6 +74,7 @@ export interface Alerting extends Service {
   readonly transitions: TransitionSource;
   alerts(query: AlertQuery): Page<Alert>;
   alert(id: string): (Alert & { readonly timeline: readonly Transition[] }) | null;
+  openCounts(): OpenCounts;
   devices(query: { cursor?: string; limit?: number }): Page<DeviceView>;
   device(id: string): DeviceView | null;
 }
@@ -153,6 +155,10 @@ class JournalAlerting implements Alerting {
   alert(id: string): (Alert & { readonly timeline: readonly Transition[] }) | null {
     const alert = this.#store.alert(id);
     return alert === null ? null : { ...alert, timeline: this.#store.timeline(id) };
+  }
+
+  openCounts(): OpenCounts {
+    return this.#store.openCounts();
   }
 
   devices(query: { cursor?: string; limit?: number }): Page<DeviceView> {

@@ -130,12 +130,7 @@ export const schema = strictObject({
         : refuse(context, `modules of your own: ${NOT_YET}`, 'leave the list empty'),
     )
     .optional(),
-  watch: z
-    .unknown()
-    .transform((value, context): undefined =>
-      value === undefined || value === false ? undefined : refuse(context, NOT_YET, 'a change is applied at the next start'),
-    )
-    .optional(),
+  watch: flag().default(false),
 });
 
 export type Form = z.output<typeof schema>;

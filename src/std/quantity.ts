@@ -41,6 +41,13 @@ export function parseSizeBytes(text: string): number | undefined {
   return factor === undefined ? undefined : Math.round(Number(match[1]) * factor);
 }
 
+/** As it could stand in a YAML file: `formatDurationMs` without rounding; null is `off`. */
+export function writtenDuration(durationMs: number | null): string {
+  if (durationMs === null) return 'off';
+  if (durationMs === 0) return '0s';
+  return durationMs % 1000 === 0 ? formatDurationMs(durationMs) : `${durationMs}ms`;
+}
+
 /** 5_400_000 → `1h30m`; the largest units first, nothing below a second unless it is all there is. */
 export function formatDurationMs(durationMs: number): string {
   if (durationMs < 1000) return `${Math.round(durationMs)}ms`;

@@ -178,7 +178,7 @@ describe('a mistake is shown where it stands', () => {
     ['keys of TLS', 'mqtt: {tls: {cert: x}}', '1:13 tls: not supported yet | mqtts:// and wss:// come in a later version'],
     ['another journal', 'journal: {url: "kafka://b:9092"}', '1:16 url: kafka: not supported yet | the embedded journal is sqlite:'],
     ['modules', 'consumers: [{id: x}]', '1:12 consumers: modules of your own: not supported yet | leave the list empty'],
-    ['reload', 'watch: true', '1:8 watch: not supported yet | a change is applied at the next start'],
+    ['reload', 'watch: sometimes', '1:8 watch: expected true or false'],
     [
       'an unknown role',
       'roles: [ingest, alertin]',
