@@ -5,7 +5,7 @@
 import type { DeviceRef, Reading, Shape, Value } from '../domain/reading.ts';
 import type { InfluxConnection, ResultSeries } from './influx-connection.ts';
 import { metricOf, profileOf, storedName } from './line-protocol.ts';
-import { byTime, type DeviceOf, Pace, type Run, type SeriesReader, settled } from './series-reader.ts';
+import { type DeviceOf, inOrder, Pace, type Run, type SeriesReader, settled } from './series-reader.ts';
 
 /** What one series may answer with: a slice that reaches it is read again in smaller ones. */
 const SERIES_ROWS_MAX = 100_000;
@@ -54,7 +54,7 @@ export class InfluxSeriesReader implements SeriesReader {
       count += series.values.length;
       if (series.values.length >= rowsMax || count > Pace.READINGS_MAX) return null;
     }
-    return [...runs.values()].flatMap((run) => settled(run).readings).sort(byTime);
+    return [...runs.values()].flatMap((run) => settled(run).readings).sort(inOrder);
   }
 }
 

@@ -2,8 +2,8 @@
  * What was recorded, read again from its beginning: for backtests, in a process of its own while an instance writes. What a
  * series reader promises (test/contracts/series-reader.ts holds every implementation to it):
  *
- * **Order.** Readings come in order of their time over all devices, and for a device and an instant there is one, with all
- * its metrics. Of several values of a metric at one instant it has the one that was written last.
+ * **Order.** Readings come in order of their time over all devices, those of one instant in order of the devices' ids, and
+ * for a device and an instant there is one, with all its metrics. Of several values of a metric at one instant it has the one that was written last.
  *
  * **Bounds.** Memory holds some ten thousand readings, and one more of each device, however long the range.
  *
@@ -89,4 +89,5 @@ export class Pace {
   }
 }
 
-export const byTime = (left: Reading, right: Reading): number => left.at - right.at;
+export const inOrder = (left: Reading, right: Reading): number =>
+  left.at - right.at || (left.device.id < right.device.id ? -1 : left.device.id > right.device.id ? 1 : 0);

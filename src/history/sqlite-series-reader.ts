@@ -11,7 +11,7 @@ import { openReadOnly, type ReadOnlyDatabase } from '../sqlite/read-only.ts';
 import { messageOf } from '../std/errors.ts';
 import { decodeRows } from './block.ts';
 import { DAY_US, HOUR_US, SHARED_DAY } from './partitions.ts';
-import { byTime, type DeviceOf, Pace, type Run, type SeriesReader, settled } from './series-reader.ts';
+import { type DeviceOf, inOrder, Pace, type Run, type SeriesReader, settled } from './series-reader.ts';
 
 interface Range {
   readonly from: number;
@@ -136,7 +136,7 @@ class Slices {
       if (all.length > readingsMax) return null;
     }
     this.#carried = carried;
-    return all.sort(byTime);
+    return all.sort(inOrder);
   }
 
   #runOf(device: number, slice: Range): Run {
