@@ -31,6 +31,8 @@ export interface BacktestOptions {
   /** µs; null: from the first reading, to the last one. */
   readonly from: number | null;
   readonly to: number | null;
+  /** Where the replays begin, at or before `from`: silence counts from there on. Null: at the first reading. */
+  readonly startsAt: number | null;
   /** How many messages of each set are kept; beyond that they are counted. */
   readonly messagesMax: number;
   readonly onProgress: (readings: number) => void;
@@ -65,7 +67,9 @@ export interface SentMessage {
 
 export interface SetResult {
   readonly name: string;
+  /** The first ALERTS_MAX of them. */
   readonly alerts: readonly FiredAlert[];
+  readonly alertCount: number;
   readonly messages: readonly SentMessage[];
   readonly messageCount: number;
   readonly messagesByContact: ReadonlyMap<string, number>;
@@ -85,6 +89,9 @@ export interface BacktestResult {
   readonly sets: readonly SetResult[];
 }
 
+/** A rule that changes with every reading would fill the memory; beyond this its alerts are counted. */
+const ALERTS_MAX = 200_000;
+
 export async function backtest(options: BacktestOptions): Promise<BacktestResult> {
   const { source, sets } = options;
   let runs: readonly Run[] = [];
@@ -95,8 +102,7 @@ export async function backtest(options: BacktestOptions): Promise<BacktestResult
     const first = batch.readings[0]?.receivedAt;
     if (first === undefined) continue;
     from ??= first;
-    if (runs.length === 0)
-      runs = sets.map((set) => new Run(set, { ...options, from: from ?? first, startsAt: first, journalId: source.journalId }));
+    if (runs.length === 0) runs = startRuns(options, from, options.startsAt ?? first);
     for (const run of runs) run.take(batch);
     readings += batch.readings.length;
     last = batch.readings.at(-1)?.receivedAt ?? last;
@@ -104,14 +110,16 @@ export async function backtest(options: BacktestOptions): Promise<BacktestResult
   }
   const to = options.to ?? last;
   // Without a single reading there is silence to be raised all the same.
-  if (runs.length === 0 && from !== null) {
-    const startsAt = from;
-    runs = sets.map((set) => new Run(set, { ...options, from: startsAt, startsAt, journalId: source.journalId }));
-  }
+  if (runs.length === 0 && from !== null) runs = startRuns(options, from, options.startsAt ?? from);
   return { from, to, readings, sets: runs.map((run) => run.finish(to ?? 0)) };
 }
 
-interface RunOptions extends Omit<BacktestOptions, 'source' | 'sets' | 'from'> {
+function startRuns(options: BacktestOptions, from: number, startsAt: number): readonly Run[] {
+  const { source, sets, ...rest } = options;
+  return sets.map((set) => new Run(set, { ...rest, from, startsAt, journalId: source.journalId }));
+}
+
+interface RunOptions extends Omit<BacktestOptions, 'source' | 'sets' | 'from' | 'startsAt'> {
   readonly from: number;
   readonly startsAt: number;
   readonly journalId: string | null;
@@ -124,6 +132,7 @@ class Run {
   readonly #replay: Replay;
   readonly #sums: RuleSums;
   readonly #alerts: FiredAlert[] = [];
+  #alertCount = 0;
   readonly #open = new Map<string, FiredAlert>();
   /** Ids of alerts that fired before the period and have not ended. */
   readonly #earlier = new Set<string>();
@@ -164,6 +173,7 @@ class Run {
     return {
       name: this.#set.name,
       alerts: this.#alerts,
+      alertCount: this.#alertCount,
       messages: this.#messages,
       messageCount: this.#messageCount,
       messagesByContact: this.#messagesByContact,
@@ -195,7 +205,8 @@ class Run {
     const { id, rule, device, level, value, summary } = alert;
     const fired = { id, rule, device, firedAt: at, endedAt: null, durationMs: 0, level, value, summary };
     this.#open.set(id, fired);
-    this.#alerts.push(fired);
+    this.#alertCount += 1;
+    if (this.#alerts.length < ALERTS_MAX) this.#alerts.push(fired);
     this.#sums.fired(rule, level);
   }
 

@@ -25,6 +25,7 @@ export interface CsvOptions {
 
 /** What was found in the file so far. */
 export interface CsvReport {
+  readonly device: DeviceRef;
   rows: number;
   readings: number;
   /** Rows, and single values of rows, that could not be used; the first few with their place. */
@@ -76,7 +77,7 @@ async function* batchesOf(chunks: AsyncIterable<string>, reading: CsvReading, pa
 
 /** One pass over the file. */
 class CsvReading {
-  readonly report: CsvReport = { rows: 0, readings: 0, refused: 0, shown: [], late: 0, metrics: [], first: null, last: null };
+  readonly report: CsvReport;
   readonly #options: CsvOptions;
   #columns: Columns | null = null;
   /** Of the latest reading, as journal time is. */
@@ -84,6 +85,8 @@ class CsvReading {
 
   constructor(options: CsvOptions) {
     this.#options = options;
+    const counts = { rows: 0, readings: 0, refused: 0, late: 0 };
+    this.report = { device: options.device, ...counts, shown: [], metrics: [], first: null, last: null };
   }
 
   take(records: readonly CsvRecord[], separator: string): readonly Reading[] {
