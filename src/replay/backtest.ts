@@ -93,7 +93,7 @@ export interface BacktestResult {
 const ALERTS_MAX = 200_000;
 
 export async function backtest(options: BacktestOptions): Promise<BacktestResult> {
-  const { source, sets } = options;
+  const { source } = options;
   let runs: readonly Run[] = [];
   let readings = 0;
   let from = options.from;
