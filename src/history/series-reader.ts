@@ -66,8 +66,8 @@ function merged(earlier: Reading, later: Reading): Reading {
  * A piece that turns out far larger is given up and read again in smaller ones.
  */
 export class Pace {
-  static readonly READINGS_TARGET = 40_000;
-  static readonly READINGS_MAX = 4 * Pace.READINGS_TARGET;
+  static readonly READINGS_TARGET = 12_000;
+  static readonly READINGS_MAX = 10 * Pace.READINGS_TARGET;
   static readonly #WIDTH_MIN_US = 1000;
   static readonly #GROWTH_MAX = 16;
   widthUs: number;

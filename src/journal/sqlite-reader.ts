@@ -6,7 +6,7 @@ import { openReadOnly, type ReadOnlyDatabase } from '../sqlite/read-only.ts';
 import type { StoredBatch } from './journal.ts';
 
 /** What one query reads: a statement that stayed open would keep the writer's log from being folded in. */
-const CHUNK_BYTES = 4 * 1024 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
 const MICROSECONDS_PER_MILLISECOND = 1000;
 
 export class JournalFile implements Disposable {

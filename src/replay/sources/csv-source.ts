@@ -11,7 +11,7 @@ import { Columns } from './csv-columns.ts';
 import { type CsvRecord, CsvSplitter } from './csv-records.ts';
 import type { Source, SourceBatch, TimeRange } from './source.ts';
 
-const CHUNK_BYTES = 512 * 1024;
+const CHUNK_BYTES = 64 * 1024;
 const PROBLEMS_SHOWN_MAX = 5;
 
 export interface CsvOptions {

@@ -5,7 +5,7 @@ import { readBatch } from '../../journal/batch.ts';
 import { JournalFile } from '../../journal/sqlite-reader.ts';
 import type { Source, SourceBatch, TimeRange } from './source.ts';
 
-const BATCH_READINGS = 20_000;
+const BATCH_READINGS = 5000;
 
 /** @param range of receipt */
 export function journalSource(path: string, range: TimeRange): Source {
