@@ -13,6 +13,8 @@ import type { Source, SourceBatch, TimeRange } from './source.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 const PROBLEMS_SHOWN_MAX = 5;
+/** Of a time that occurred twice, an hour apart, the one meant is nearest to this much after the row before. */
+const HALF_AN_HOUR_US = 1_800_000_000;
 
 export interface CsvOptions {
   readonly path: string;
@@ -116,7 +118,7 @@ class CsvReading {
   #row(record: CsvRecord, columns: Columns): Reading | null {
     const { path, device, range } = this.#options;
     if ('problem' in record) return this.#refuse(record.line, record.problem);
-    const near = Number.isFinite(this.#time) ? this.#time : 0;
+    const near = Number.isFinite(this.#time) ? this.#time + HALF_AN_HOUR_US : 0;
     const row = columns.read(record.fields, near, (detail) => this.#refuse(record.line, detail));
     if (row instanceof Refusal && row.reason === 'no-zone') {
       const hint = 'name it: --timezone Europe/Berlin, or --timezone UTC';
