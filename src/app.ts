@@ -7,14 +7,14 @@ import { Gauge, Registry } from 'prom-client';
 import { AlertTopics } from './alert-topics.ts';
 import { createBackend } from './backend.ts';
 import type { Loaded } from './cli/load.ts';
-import type { Config, HistoryConfig } from './config.ts';
+import type { Config, ConfigSource, HistoryConfig } from './config.ts';
 import { createDecoder } from './devices/decode.ts';
 import type { SeriesStoreConfig } from './history/open.ts';
 import { startBroker } from './ingest/broker.ts';
 import { createIngest } from './ingest/ingest.ts';
 import type { Journal } from './journal/journal.ts';
 import { openSqliteJournal } from './journal/sqlite.ts';
-import { type Reloaded, Reloader } from './reload.ts';
+import { Reloader } from './reload.ts';
 import { holdDataFolder } from './sqlite/data-folder.ts';
 import { type Clock, systemClock } from './std/clock.ts';
 import { createLogger, type Logger } from './std/logger.ts';
@@ -24,11 +24,12 @@ import { formatTime } from './web/times.ts';
 import type { DecisionsData, DecisionsEvents, DecisionsMethods } from './workers/decisions.ts';
 import type { Configuration } from './workers/generations.ts';
 import type { HistoryData, HistoryMethods } from './workers/history.ts';
+import { LoadingThread } from './workers/load.ts';
 import { type RunningWorker, startWorker } from './workers/start.ts';
 
 export interface App extends AsyncDisposable {
-  /** Reads the configuration again and applies it; rejects with InvalidConfig, and then nothing has changed. */
-  reload(reason: string): Promise<Reloaded>;
+  /** Reads the configuration again and applies it, unless it is invalid; what became of it is in the log. */
+  reload(reason: string): void;
   /** Where it serves, with the real ports. */
   readonly mqtt: readonly string[];
   readonly http: string;
@@ -37,8 +38,8 @@ export interface App extends AsyncDisposable {
 /** Consumers that hold the journal's disk until they have released it. */
 const HOLDERS = { alerting: 'alerting', history: 'history', quarantine: 'quarantine' } as const;
 
-/** @param load reads the same files again. @throws InvalidConfig */
-export async function startApp(loaded: Loaded, load: () => Promise<Loaded>): Promise<App> {
+/** @param source where a reload reads from: what `loaded` came from */
+export async function startApp(loaded: Loaded, source: ConfigSource): Promise<App> {
   const { config } = loaded;
   const clock = systemClock;
   const logger = createLogger('main');
@@ -73,7 +74,8 @@ export async function startApp(loaded: Loaded, load: () => Promise<Loaded>): Pro
     decoder = createDecoder(next.directory, config.mqtt.limits, decoder);
     ingest.useDecoder(decoder);
   };
-  const reloader = new Reloader({ loaded, load, apply, clock, logger });
+  const loading = stack.use(new LoadingThread(source, clock));
+  const reloader = new Reloader({ loaded, load: () => loading.load(), apply, clock, logger });
   stack.defer(() => reloader.end());
 
   collectProcessMetrics(registry);
@@ -87,7 +89,7 @@ export async function startApp(loaded: Loaded, load: () => Promise<Loaded>): Pro
   return {
     mqtt: broker.urls,
     http: web.url,
-    reload: (reason) => reloader.reload(reason),
+    reload: (reason) => reloader.request(reason),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
@@ -136,6 +138,7 @@ function startDecisions(inForce: () => Loaded, common: Common, alertTopics: Aler
       range: range(),
       ...configurationOf(inForce()),
       email: config.email,
+      ...config.alerting,
       publicUrl: config.http.publicUrl,
     }),
   });

@@ -39,6 +39,12 @@ export interface Config {
   };
   readonly history: HistoryConfig;
   readonly quarantine: { readonly bytesMax: number };
+  readonly alerting: {
+    /** How long after a start no silence raises anything; 0 is none. */
+    readonly startGraceMs: number;
+    /** How much later the silence of a device that depends on another one is told. */
+    readonly dependencyGraceMs: number;
+  };
   readonly email: {
     /** `smtp://` or `smtps://`, credentials included; null: mails are `.eml` files below data/mail. */
     readonly smtp: string | null;
@@ -50,7 +56,7 @@ export interface Config {
   readonly rules: string;
   /** File of contacts and routes. */
   readonly notify: string;
-  /** Whether a changed file is applied without being asked. */
+  /** Whether a change of those files is applied by itself. */
   readonly watch: boolean;
   readonly roles: readonly Role[];
 }
@@ -123,6 +129,7 @@ function configOf(form: Form, path: string): Config {
         ? { kind: 'sqlite', keepMs: form.history.keep ?? HISTORY_KEEP_MS }
         : { kind: 'influx', url: form.history.influx, tags: form.history.tags ?? [] },
     quarantine: { bytesMax: form.quarantine.maxBytes },
+    alerting: { startGraceMs: form.alerting.startGrace, dependencyGraceMs: form.alerting.dependencyGrace },
     email: { smtp: form.email.smtp ?? null, from: form.email.from },
     devices: absolute(form.devices),
     rules: absolute(form.rules),

@@ -3,6 +3,7 @@
  * argv → command. The only place that handles signals and ends the process. Exit status: 0 good, 1 what was asked about is not
  * good, 2 wrong usage, 70 a fault of ours or a stop that did not end in time.
  */
+import { isatty } from 'node:tty';
 import { type Command, type Signals, WrongUsage } from './cli/command.ts';
 import { InvalidConfig, TocsinError } from './std/errors.ts';
 import { endAtOnce, withServerSettings } from './std/runtime.ts';
@@ -12,6 +13,7 @@ const COMMANDS: Readonly<Record<string, readonly [summary: string, load: () => P
   run: ['serves in the foreground; SIGTERM stops it cleanly', () => import('./cli/run.ts')],
   check: ['validates config, devices, rules and notify; --diff: what a reload would change', () => import('./cli/check.ts')],
   backtest: ['the alerts and messages that rules would have made of what was recorded', () => import('./cli/backtest.ts')],
+  test: ['runs rule tests', () => import('./cli/test.ts')],
   reload: ['applies a changed configuration to the running instance', () => import('./cli/reload.ts')],
   devices: ['of the running instance: ls, show ID', () => import('./cli/devices.ts')],
   alerts: ['of the running instance: ls, show ID', () => import('./cli/alerts.ts')],
@@ -29,6 +31,7 @@ ${Object.entries(COMMANDS)
 `;
 /** The exit status for a fault of ours, and for a stop that did not end in time. */
 const FAULT = 70;
+const STDIN = 0;
 
 async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
@@ -51,7 +54,10 @@ async function main(argv: readonly string[]): Promise<number> {
 /** A command that ends by itself is ended by a signal as any program is. */
 const NO_SIGNALS: Signals = { stopped: new Promise(() => undefined), onReload: () => undefined };
 
-/** SIGTERM or SIGINT asks to stop, and the second one ends the process at once; SIGHUP asks to read the configuration again. */
+/**
+ * SIGTERM or SIGINT asks to stop, and the second one ends the process at once. SIGHUP asks to read the configuration again,
+ * unless it says that the terminal was closed: then to stop.
+ */
 function listenToSignals(): Signals {
   const { promise: stopped, resolve } = Promise.withResolvers<void>();
   let isAsked = false;
@@ -66,7 +72,11 @@ function listenToSignals(): Signals {
   let reload = (): void => {
     isReloadAsked = true;
   };
-  process.on('SIGHUP', () => reload());
+  const hadTerminal = isatty(STDIN);
+  process.on('SIGHUP', () => {
+    if (hadTerminal && !isatty(STDIN)) stop();
+    else reload();
+  });
   return {
     stopped,
     onReload(callback) {

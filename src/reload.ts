@@ -7,6 +7,7 @@
  * decided by the new rules, as after a restart. Reloads come one after another, and at most one waits: whoever asks while
  * one waits is answered with that one, which will read what is there by then.
  */
+import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { Loaded } from './cli/load.ts';
 import { renderChange } from './config/change.ts';
@@ -42,21 +43,25 @@ export interface ReloaderOptions {
 }
 
 const LINES_LOGGED_MAX = 50;
+const RETRY_MS = 5000;
 
 export class Reloader {
   readonly #options: ReloaderOptions;
   /** What the program was started with: keys that take a restart are compared with it. */
   readonly #config: Config;
   #current: Loaded;
+  #fingerprint: string;
   #running: Promise<unknown> | null = null;
   #next: Promise<Reloaded> | null = null;
   #endWatch: () => void = () => undefined;
+  #cancelRetry: () => void = () => undefined;
   #hasEnded = false;
 
   constructor(options: ReloaderOptions) {
     this.#options = options;
     this.#config = options.loaded.config;
     this.#current = options.loaded;
+    this.#fingerprint = fingerprintOf(options.loaded);
     this.#watch(options.loaded.config);
   }
 
@@ -80,8 +85,22 @@ export class Reloader {
     return this.#next;
   }
 
+  /**
+   * For those who do not wait for an answer, a signal or a changed file: what became of it is in the log. What cannot be
+   * done at the moment, as the decisions are just being started again, is tried again.
+   */
+  request(reason: string): void {
+    this.#cancelRetry();
+    this.reload(reason).catch((error: unknown) => {
+      if (error instanceof InvalidConfig || this.#hasEnded) return;
+      this.#cancelRetry();
+      this.#cancelRetry = this.#options.clock.after(RETRY_MS, () => this.request(reason));
+    });
+  }
+
   end(): void {
     this.#hasEnded = true;
+    this.#cancelRetry();
     this.#endWatch();
   }
 
@@ -105,11 +124,16 @@ export class Reloader {
     this.#watch(before.config);
     try {
       const loaded = await load();
-      const described = describeConfiguration(before);
-      const differences = diff(described, describeConfiguration(loaded, described.notify.salt));
+      const fingerprint = fingerprintOf(loaded);
+      let differences: Diff = { changes: [], more: 0 };
       // A pause, however short, is not made for nothing.
-      if (!isDeepStrictEqual(contentOf(before), contentOf(loaded))) await apply(loaded);
+      if (fingerprint !== this.#fingerprint) {
+        const described = describeConfiguration(before);
+        differences = diff(described, describeConfiguration(loaded, described.notify.salt));
+        await apply(loaded);
+      }
       this.#current = loaded;
+      this.#fingerprint = fingerprint;
       const result = {
         ...differences,
         needsRestart: keysThatNeedRestart(this.#config, loaded.config),
@@ -147,13 +171,12 @@ export class Reloader {
     this.#endWatch = () => undefined;
     if (!config.watch || this.#hasEnded) return;
     const { clock, logger } = this.#options;
-    // What became of it is in the log.
-    const onChange = (): void => void this.reload('a file has changed').catch(() => undefined);
-    this.#endWatch = watchFiles(watchedOf(config), { clock, logger, onChange });
+    this.#endWatch = watchFiles(watchedOf(config), { clock, logger, onChange: () => this.request('a file has changed') });
   }
 }
 
-const contentOf = ({ rules, directory, notify }: Loaded): unknown => ({ rules, directory, notify });
+const fingerprintOf = ({ rules, directory, notify }: Loaded): string =>
+  createHash('sha256').update(JSON.stringify({ rules, directory, notify })).digest('hex');
 
 const watchedOf = ({ path, devices, rules, notify, watch }: Config): Watched & { watch: boolean } => ({
   config: path,

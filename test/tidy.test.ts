@@ -47,7 +47,7 @@ const BEHIND: Readonly<Record<string, string>> = {
 };
 
 /** What is started by itself; and the journal that tests of consumers run on, kept honest by the same contract suite. */
-const ENTRIES = ['src/main.ts', 'simulator/main.ts', 'simulator/demo.ts', 'src/journal/memory.ts'];
+const ENTRIES = ['src/main.ts', 'src/cli/schemas.ts', 'simulator/main.ts', 'simulator/demo.ts', 'src/journal/memory.ts'];
 
 interface Node {
   readonly type: string;

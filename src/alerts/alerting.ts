@@ -2,10 +2,10 @@
  * Alerting: the consumer that turns readings into transitions.
  *
  * A reading that changes nothing costs no write. Transitions of a slice commit together with their alerts and instances,
- * without moving the cursor. Every `snapshotEveryMs`, and at a clean stop, everything that changed is written, in chunks
- * so that no alert waits behind it, and then the cursor, which stood where the snapshot began. Each row says which
- * position it reflects; after a crash the readings from the cursor on are evaluated again, rows skip what they reflect,
- * and the same transitions come out with the same ids, of which the stored ones are already there.
+ * without moving the cursor. Every `snapshotEveryMs`, and at a clean stop, everything that changed is written
+ * (`snapshot.ts`), and then the cursor. Each row says which position it reflects; after a crash the readings from the
+ * cursor on are evaluated again, rows skip what they reflect, and the same transitions come out with the same ids, of
+ * which the stored ones are already there.
  *
  * A commit that fails (a full disk) is tried again until it succeeds: meanwhile nothing further is evaluated, the lag
  * shows, and what is waiting to be committed stays in memory.
@@ -18,31 +18,35 @@ import { readBatch } from '../journal/batch.ts';
 import { follow } from '../journal/consumer.ts';
 import type { JournalReader, Partition, Position, Slice } from '../journal/journal.ts';
 import type { CompiledRule } from '../rules/compile.ts';
-import { IDLE } from '../rules/evaluate.ts';
 import type { Database } from '../sqlite/database.ts';
+import { isPassing } from '../sqlite/fault.ts';
 import { backoffMs } from '../std/backoff.ts';
 import type { Clock } from '../std/clock.ts';
 import { messageOf, TocsinError } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import type { Service } from '../std/service.ts';
 import { AlertMetrics } from './alert-metrics.ts';
-import type { DeviceState, Instance } from './device-state.ts';
-import { Devices, type DeviceView, toDeviceRow, toInstanceRow } from './devices.ts';
+import { bareRow, toInstanceRow } from './device-rows.ts';
+import { Devices, type DeviceView } from './devices.ts';
 import { Evaluating } from './evaluating.ts';
 import { countOf, type NewTransition, removed, type TrackedAlert } from './lifecycle.ts';
 import { Retention, type RetentionLimits } from './retention.ts';
+import { rowsOf, Snapshot, settle } from './snapshot.ts';
 import { createSqliteStateStore } from './sqlite-state-store.ts';
-import type { AlertQuery, InstanceRow, OpenCounts, Page, StateChange, StateStore } from './state-store.ts';
+import type { AlertQuery, Downtime, OpenCounts, Page, StateChange, StateStore } from './state-store.ts';
 import type { TransitionSource } from './transitions.ts';
 
 /** Under load the thread is woken this often, not for each append; an alert is that much later at the most. */
 const LINGER_MS = 3;
 const CONSUMER_ID = 'alerting';
 const SNAPSHOT_EVERY_MS = 30_000;
-/** After a start of the program; a reload goes on with what is left of it. */
-export const START_GRACE_MS = 120_000;
+const START_GRACE_MS = 120_000;
 /** About 5 ms of writing, so that a snapshot of many devices holds up no alert. */
 const SNAPSHOT_CHUNK_DEVICES = 250;
+/** Writing takes no more than this share of the time: many large windows are written less often. */
+const SNAPSHOT_SHARE = 0.1;
+/** A stop and start within this is no hole in anybody's data. */
+const DOWNTIME_MIN_MS = 1000;
 const COMMIT_RETRY = { firstMs: 100, maxMs: 10_000 };
 const ERROR_LOG_EVERY_MS = 60_000;
 
@@ -63,6 +67,8 @@ export interface AlertingOptions {
   readonly snapshotChunkDevices?: number;
   /** How long after the start no silence ripens; 0 is none. */
   readonly startGraceMs?: number;
+  /** How much later the silence of a device ripens that depends on another. */
+  readonly dependencyGraceMs?: number;
   readonly retention?: Partial<RetentionLimits>;
   /** New transitions are durable. Not called before `run`. */
   readonly onTransitions: () => void;
@@ -84,25 +90,20 @@ export function createAlerting(options: AlertingOptions): Alerting {
   return new JournalAlerting(options);
 }
 
-interface Snapshot {
-  readonly cursor: Position;
-  readonly devices: DeviceState[];
-  written: number;
-}
-
 class JournalAlerting implements Alerting {
   readonly id = CONSUMER_ID;
   readonly transitions: TransitionSource;
   readonly #options: AlertingOptions;
   readonly #store: StateStore;
   readonly #devices: Devices;
-  readonly #evaluating: Evaluating;
+  #evaluating: Evaluating;
   readonly #metrics: AlertMetrics;
   readonly #errorsLoggedAtMs = new Map<string, number>();
   /** One past the last position that was worked through. */
   #next: Position;
   #snapshot: Snapshot | null = null;
   #lastSnapshotMs: number;
+  #snapshotTookMs = 0;
   /** Stored cursor. */
   #cursor: Position;
   readonly #retention: Retention;
@@ -123,14 +124,11 @@ class JournalAlerting implements Alerting {
     const now = clock.now();
     const graceMs = options.startGraceMs ?? START_GRACE_MS;
     const graceUntil = graceMs === 0 ? 0 : now + graceMs * MICROSECONDS_PER_MILLISECOND;
-    this.#devices = new Devices({ rules: options.rules, directory: options.directory, graceUntil });
-    this.#evaluating = new Evaluating({
-      journalId: options.journalId,
-      onRuleError: (rule, count, message) => this.#ruleFailed(rule, count, message),
-    });
+    const { rules, directory, dependencyGraceMs } = options;
+    this.#devices = new Devices({ rules, directory, graceUntil, ...(dependencyGraceMs !== undefined && { dependencyGraceMs }) });
     this.#cursor = startingCursor(this.#store, options);
     this.#next = this.#cursor;
-    this.#restore(now);
+    this.#evaluating = this.#restore(now);
     this.#lastSnapshotMs = clock.monotonicMs();
   }
 
@@ -169,28 +167,46 @@ class JournalAlerting implements Alerting {
     return this.#devices.view(id);
   }
 
-  /** Reads what was stored, closes alerts of what is gone, and notes the fleet's new devices. */
-  #restore(now: number): void {
-    const { partition, logger } = this.#options;
-    const { devices, instances, open } = this.#store.load(partition);
-    this.#devices.restore(devices, instances, open);
-    const gone = open.filter(({ alert }) => this.#instanceOf(alert) === undefined);
+  /** Reads what was stored, closes alerts of what is gone, and notes the fleet's new devices and how long we were down. */
+  #restore(now: number): Evaluating {
+    const { partition, logger, journalId } = this.#options;
+    const stored = this.#store.load(partition);
+    const { open } = stored;
+    this.#devices.restore(stored);
+    const gone = open.filter(({ alert }) => this.#devices.instanceOf(alert) === undefined);
     const closing = gone.flatMap((tracked) => removed(tracked, now));
     const registered = this.#devices.register(now);
-    const idle = gone.map(({ alert }) => ({ rule: alert.rule, device: alert.device }));
-    const rows = registered.map((device) => toDeviceRow(device, device.position));
-    this.#store.commit(partition, { devices: rows, idle, transitions: closing, alerts: closing.map(asTracked), cursor: this.#cursor }, now);
+    const downtime = downtimeOf(stored.aliveAt, now);
+    const evaluating = new Evaluating({
+      journalId,
+      onRuleError: (rule, count, message) => this.#ruleFailed(rule, count, message),
+      downtimes: downtime === null ? stored.downtimes : [...stored.downtimes, downtime],
+    });
+    this.#store.commit(
+      partition,
+      {
+        devices: registered.flatMap((device) =>
+          device.isStored ? (rowsOf([device], device.position).change.devices ?? []) : [bareRow(device)],
+        ),
+        idle: gone.map(({ alert }) => ({ rule: alert.rule, device: alert.device })),
+        transitions: closing,
+        alerts: closing.map(asTracked),
+        unusedWindows: this.#devices.unusedWindows.splice(0),
+        ...(downtime !== null && { downtime }),
+        aliveAt: now,
+        cursor: this.#cursor,
+      },
+      now,
+    );
     for (const device of registered) device.isStored = true;
     this.#metrics.opened(open.map(({ alert }) => alert));
     this.#metrics.committed(closing);
     for (const { alert } of closing)
       logger.info({ alert: alert.id, rule: alert.rule, device: alert.device }, 'alert closed: its rule or device is gone');
-    for (const device of this.#devices.all) this.#evaluating.arm(device);
+    for (const device of this.#devices.all) evaluating.arm(device);
+    for (const { instance } of this.#devices.groups) evaluating.arm(instance.device);
     this.#hasClosed = closing.length > 0;
-  }
-
-  #instanceOf(alert: Alert): Instance | undefined {
-    return this.#devices.get(alert.device)?.instances.find((instance) => instance.rule.rule.id === alert.rule);
+    return evaluating;
   }
 
   async #apply(slice: Slice, cursor: Position, signal: AbortSignal): Promise<void> {
@@ -218,17 +234,26 @@ class JournalAlerting implements Alerting {
   async #commitTransitions(signal: AbortSignal): Promise<boolean> {
     const changes = this.#evaluating.takeChanges();
     if (changes === null) return true;
-    const { transitions, alerts } = changes;
+    const { transitions, alerts, backlogs } = changes;
     const position = this.#next - 1;
     const changed = new Set(changes.instances);
-    // An alert must find its device after a crash, so a device that was never written is written with it, whole.
-    const devices = [...new Set([...changed].map((instance) => instance.device))].filter((device) => !device.isStored);
-    for (const device of devices) for (const instance of device.instances) if (instance.state !== IDLE) changed.add(instance);
-    const change = {
+    const devices = [...new Set([...changed].map((instance) => instance.device))].filter((device) => !device.isGroup);
+    // An alert must find its device after a crash. What reads others, or is read, goes with the snapshot: its name must do.
+    const bare = devices.filter((device) => !device.isStored && device.isCoupled);
+    // A device that was never written is written whole; so is one that holds readings, as theirs is another order.
+    const whole = devices.filter((device) => !device.isCoupled && (!device.isStored || device.latenessUs > 0));
+    const rows = rowsOf(whole, position);
+    const written = new Set(rows.active);
+    const change: StateChange = {
+      ...rows.change,
       transitions,
       alerts,
-      instances: [...changed].map((instance) => toInstanceRow(instance, position)),
-      devices: devices.map((device) => toDeviceRow(device, position)),
+      backlogs,
+      instances: [
+        ...(rows.change.instances ?? []),
+        ...[...changed].filter((instance) => !written.has(instance)).map((instance) => toInstanceRow(instance, position)),
+      ],
+      devices: [...(rows.change.devices ?? []), ...bare.map(bareRow)],
     };
     if (!(await this.#commit(change, signal))) {
       this.#isAhead = true;
@@ -238,10 +263,8 @@ class JournalAlerting implements Alerting {
       instance.position = position;
       instance.isStored = true;
     }
-    for (const device of devices) {
-      device.position = position;
-      device.isStored = true;
-    }
+    settle(rows);
+    for (const device of bare) device.isStored = true;
     this.#metrics.committed(transitions);
     for (const transition of transitions) this.#log(transition);
     this.#options.onTransitions();
@@ -257,6 +280,8 @@ class JournalAlerting implements Alerting {
         if (attempt > 1) logger.info({ attempt }, 'alerting state is written again');
         return true;
       } catch (error) {
+        // A fault of ours would stay for ever: whoever runs this starts it again from the cursor, and shows it.
+        if (!isPassing(error)) throw error;
         this.#metrics.commitRetried();
         const delayMs = backoffMs(attempt, COMMIT_RETRY);
         logger.error({ error: messageOf(error), attempt, delayMs }, 'cannot write the alerting state; evaluation waits');
@@ -276,71 +301,45 @@ class JournalAlerting implements Alerting {
 
   #begin(): Snapshot {
     this.#lastSnapshotMs = this.#options.clock.monotonicMs();
-    return { cursor: this.#next, devices: this.#evaluating.dirty.splice(0), written: 0 };
+    this.#snapshotTookMs = 0;
+    return new Snapshot(this.#next, this.#evaluating.dirty.splice(0));
   }
 
-  async #writeChunk(snapshot: Snapshot, signal: AbortSignal): Promise<void> {
-    const chunk = this.#options.snapshotChunkDevices ?? SNAPSHOT_CHUNK_DEVICES;
-    const devices = snapshot.devices.slice(snapshot.written, snapshot.written + chunk);
-    const isLast = snapshot.written + devices.length >= snapshot.devices.length;
-    const position = this.#next - 1;
-    const instances: InstanceRow[] = [];
-    const idle: Instance[] = [];
-    const active: Instance[] = [];
-    for (const device of devices) {
-      for (const instance of device.instances) {
-        // During a replay a row may be ahead of the readings; then it stays as it is.
-        if (instance.position > position) continue;
-        if (instance.state !== IDLE) active.push(instance);
-        else if (instance.isStored) idle.push(instance);
-      }
-    }
-    for (const instance of active) instances.push(toInstanceRow(instance, position));
+  /** False when it could not be written, and a stop is asked for. */
+  async #writeChunk(snapshot: Snapshot, signal: AbortSignal): Promise<boolean> {
+    const { clock, journal, partition } = this.#options;
+    const startedMs = clock.monotonicMs();
+    const { change, isLast, done } = snapshot.nextChunk(this.#next - 1, this.#options.snapshotChunkDevices ?? SNAPSHOT_CHUNK_DEVICES);
     const moves = isLast && snapshot.cursor !== this.#cursor;
-    if (devices.length > 0 || moves) {
-      const written = await this.#commit(
-        {
-          devices: devices.map((device) => toDeviceRow(device, position)),
-          instances,
-          idle: idle.map((instance) => ({ rule: instance.rule.rule.id, device: instance.device.id })),
-          ...(moves ? { cursor: snapshot.cursor } : {}),
-        },
-        signal,
-      );
-      if (!written) return;
-    }
-    for (const device of devices) {
-      device.position = position;
-      device.isDirty = false;
-      device.isStored = true;
-    }
-    for (const instance of active) instance.isStored = true;
-    for (const instance of idle) instance.isStored = false;
-    snapshot.written += devices.length;
-    if (!isLast) return;
+    const unusedWindows = this.#devices.unusedWindows.splice(0);
+    const written = await this.#commit(
+      { ...change, unusedWindows, ...(isLast && { aliveAt: clock.now() }), ...(moves && { cursor: snapshot.cursor }) },
+      signal,
+    );
+    if (!written) return false;
+    done();
+    this.#snapshotTookMs += clock.monotonicMs() - startedMs;
+    if (!isLast) return true;
     this.#snapshot = null;
-    if (!moves) return;
+    if (!moves) return true;
     this.#cursor = snapshot.cursor;
-    await this.#options.journal.release(CONSUMER_ID, this.#options.partition, this.#cursor);
+    await journal.release(CONSUMER_ID, partition, this.#cursor);
+    return true;
   }
 
   /** At a clean stop: what a running snapshot had left, then one of everything that changed since. */
   async #finish(signal: AbortSignal): Promise<void> {
     if (this.#isAhead) return;
     this.#snapshot ??= this.#begin();
-    let before = -1;
-    while (this.#snapshot !== null && this.#snapshot.written > before) {
-      before = this.#snapshot.written;
-      await this.#writeChunk(this.#snapshot, signal);
-      if (this.#snapshot === null && (this.#evaluating.dirty.length > 0 || this.#cursor !== this.#next)) {
-        this.#snapshot = this.#begin();
-        before = -1;
-      }
+    while (this.#snapshot !== null) {
+      if (!(await this.#writeChunk(this.#snapshot, signal))) return;
+      const isBehind = this.#evaluating.dirty.length > 0 || this.#cursor !== this.#next;
+      if (this.#snapshot === null && isBehind) this.#snapshot = this.#begin();
     }
   }
 
   #snapshotInMs(): number {
-    const everyMs = this.#options.snapshotEveryMs ?? SNAPSHOT_EVERY_MS;
+    const everyMs = Math.max(this.#options.snapshotEveryMs ?? SNAPSHOT_EVERY_MS, this.#snapshotTookMs / SNAPSHOT_SHARE);
     return Math.max(0, this.#lastSnapshotMs + everyMs - this.#options.clock.monotonicMs());
   }
 
@@ -367,6 +366,11 @@ class JournalAlerting implements Alerting {
     this.#errorsLoggedAtMs.set(rule, nowMs);
     this.#options.logger.warn({ rule, error: message }, 'a condition could not be evaluated and counts as unknown');
   }
+}
+
+/** Null when we were not down for long enough to matter, or never ran before. */
+function downtimeOf(aliveAt: number | null, now: number): Downtime | null {
+  return aliveAt === null || now - aliveAt < DOWNTIME_MIN_MS * MICROSECONDS_PER_MILLISECOND ? null : { from: aliveAt, to: now };
 }
 
 function startingCursor(store: StateStore, { journalId, partition, range, logger }: AlertingOptions): Position {

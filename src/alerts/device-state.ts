@@ -4,11 +4,17 @@
  * look-up.
  */
 import type { Profile } from '../domain/device.ts';
-import { type DeviceRef, MICROSECONDS_PER_MILLISECOND, MICROSECONDS_PER_SECOND, type Shape } from '../domain/reading.ts';
+import { type DeviceRef, MICROSECONDS_PER_MILLISECOND, MICROSECONDS_PER_SECOND, type Shape, type Value } from '../domain/reading.ts';
 import type { CompiledRule, Program } from '../rules/compile.ts';
-import { type Hearing, IDLE, type InstanceState, quietRange } from '../rules/evaluate.ts';
-import { type Cell, createFrame, DeviceFacts } from '../rules/frame.ts';
-import type { TrackedAlert } from './lifecycle.ts';
+import { quietRange } from '../rules/evaluate.ts';
+import { type Cell, createFrame, DeviceFacts, type Frame, type FrameInputs, NO_INPUTS, type RemoteCell } from '../rules/frame.ts';
+import type { Inputs } from '../rules/inputs.ts';
+import { createLiveWindow, type LiveWindow } from '../rules/windows/live-window.ts';
+import type { BacklogRecord } from './backlog.ts';
+import type { Dependency } from './dependency.ts';
+import type { DeviceClock } from './device-clock.ts';
+import type { Membership } from './group-state.ts';
+import { Instance, InstanceInputs } from './instance.ts';
 import type { Timed } from './timers.ts';
 
 /** Without an interval in the profile, a value counts for three of the usual intervals, and at least for this. */
@@ -17,46 +23,10 @@ const GAP_IN_INTERVALS = 3;
 const INTERVALS_KEPT = 20;
 /** What comes closer together is one report in several messages. */
 const INTERVAL_MIN_US = MICROSECONDS_PER_SECOND;
+/** Where no profile says otherwise. */
+const RETROSPECTIVE_AFTER_MS = 600_000;
 /** A device that sends ever new sets of metrics makes its plans be forgotten, not pile up. */
 const PLANS_MAX = 64;
-
-/** One rule on one device. There may be hundreds of thousands: what they have in common stands in the device or the rule. */
-export class Instance implements Timed, Hearing {
-  readonly rule: CompiledRule;
-  readonly program: Program;
-  readonly device: DeviceState;
-  readonly cells: readonly Cell[];
-  /** Its place in the device's list. */
-  number = 0;
-  state: InstanceState = IDLE;
-  open: TrackedAlert | null = null;
-  /** The last position whose reading the state reflects, where that is ahead of the device's. */
-  position = -1;
-  /** There is a row of it in the store. */
-  isStored = false;
-  due = Number.POSITIVE_INFINITY;
-  heapIndex = -1;
-
-  constructor(parts: { rule: CompiledRule; program: Program; device: DeviceState; cells: readonly Cell[] }) {
-    this.rule = parts.rule;
-    this.program = parts.program;
-    this.device = parts.device;
-    this.cells = parts.cells;
-  }
-
-  get maxGapUs(): () => number {
-    return this.device.maxGapUs;
-  }
-  get registeredAt(): number | null {
-    return this.device.registeredAt;
-  }
-  get lastSeen(): number | null {
-    return this.device.lastSeen;
-  }
-  get graceUntil(): number {
-    return this.device.graceUntil;
-  }
-}
 
 /**
  * What to do with a reading of one shape. The arrays beside `instances` are what the common case reads: an idle instance
@@ -72,14 +42,38 @@ export interface Plan {
   readonly valueIndexes: Uint16Array;
   /** Of each instance, the open range of values that change nothing: above, below. */
   readonly quiet: Float64Array;
+  /** Instances that only listen for signs of life of its metrics. */
+  readonly listeners: readonly Instance[];
+  /** Instances of other devices that read its metrics. */
+  readonly followers: readonly Instance[];
+  /** Groups that its metrics contribute to. */
+  readonly memberships: readonly Membership[];
 }
 
-export class DeviceState implements DeviceRef {
+/** A reading that is held to be put in order, with the position it came at. */
+export interface HeldReading {
+  readonly position: number;
+  readonly at: number;
+  readonly receivedAt: number;
+  readonly flags: number;
+  readonly metrics: Shape;
+  readonly values: readonly Value[];
+}
+
+/** How a rule reaches metrics of other devices. */
+export type FindRemote = (device: string, metric: string) => RemoteCell;
+const NOBODY: FindRemote = () => {
+  throw new Error('this device was bound without a way to reach others');
+};
+
+export class DeviceState implements DeviceRef, Timed {
   readonly id: string;
   profile: string | null;
   labels: Readonly<Record<string, string>>;
   facts: DeviceFacts;
   limits: Readonly<Record<string, number>> = {};
+  /** Where each limit comes from, for people. */
+  limitOrigins: Readonly<Record<string, string>> = {};
   /** When a listed device was first known to this store; null for one that is not listed. µs. */
   registeredAt: number | null = null;
   firstSeen: number | null = null;
@@ -99,6 +93,32 @@ export class DeviceState implements DeviceRef {
   isDirty = false;
   /** There is a row of it in the store. */
   isStored = false;
+  /** It stands for a group: it has no readings of its own, and no row. */
+  readonly isGroup: boolean;
+  /** Other devices' instances read it, or it theirs: their rows are only consistent together. */
+  isCoupled = false;
+  /** Null: it has sent no time of its own yet. */
+  clock: DeviceClock | null = null;
+  /** How long its readings are held to be put in order; 0 is not at all. */
+  latenessUs = 0;
+  /** From which age on a transition is retrospective; infinity is never. */
+  retrospectiveAfterUs = Number.POSITIVE_INFINITY;
+  /** In order of device time. */
+  held: HeldReading[] = [];
+  backlog: BacklogRecord | null = null;
+  dependency: Dependency | null = null;
+  /** Devices that depend on it. */
+  readonly dependents: DeviceState[] = [];
+  /** Latest receipt of a reading of what depends on it. */
+  dependentsSeen: number | null = null;
+  readonly followers = new Set<Instance>();
+  memberships: Membership[] = [];
+  /** Journal time of the next thing that it does by itself: let a held reading go, end a backlog. Written by Timers only. */
+  due = Number.POSITIVE_INFINITY;
+  heapIndex = -1;
+  windows: ReadonlyMap<string, LiveWindow> = new Map();
+  /** What the store had of its windows, until they are made. */
+  storedWindows: Map<string, Uint8Array> | null = null;
   surelyFreshUs = MAX_GAP_FLOOR_US;
   readonly intervals: number[] = [];
   #fixedGapUs: number | null = null;
@@ -107,20 +127,40 @@ export class DeviceState implements DeviceRef {
   #lastShape: Shape | undefined;
   #lastPlan: Plan | undefined;
 
-  constructor(ref: DeviceRef) {
+  #profile: Profile | undefined;
+
+  constructor(ref: DeviceRef, isGroup = false) {
+    this.isGroup = isGroup;
     this.id = ref.id;
     this.profile = ref.profile;
     this.labels = ref.labels;
     this.facts = new DeviceFacts(ref.id, ref.labels);
   }
 
-  /** Takes on the profile and limits that the configuration gives it. */
-  configure(profile: Profile | undefined, limits: Readonly<Record<string, number>>): void {
+  /** Takes on what the configuration gives it. */
+  configure(profile: Profile | undefined, limits: EffectiveLimits): void {
+    this.#profile = profile;
     this.facts = new DeviceFacts(this.id, this.labels);
-    this.limits = { ...profile?.limits, ...limits };
+    this.limits = limits.values;
+    this.limitOrigins = limits.origins;
     const gapMs = profile?.maxGapMs ?? (profile?.intervalMs == null ? null : profile.intervalMs * GAP_IN_INTERVALS);
     this.#fixedGapUs = gapMs === null ? null : gapMs * MICROSECONDS_PER_MILLISECOND;
     this.surelyFreshUs = this.#fixedGapUs ?? MAX_GAP_FLOOR_US;
+    this.latenessUs = (profile?.latenessMs ?? 0) * MICROSECONDS_PER_MILLISECOND;
+    const retrospectiveMs = profile === undefined ? RETROSPECTIVE_AFTER_MS : profile.retrospectiveAfterMs;
+    this.retrospectiveAfterUs = retrospectiveMs === null ? Number.POSITIVE_INFINITY : retrospectiveMs * MICROSECONDS_PER_MILLISECOND;
+  }
+
+  /** Of a group: no less than that of any member. */
+  raiseMaxGap(gapUs: number): void {
+    if (gapUs <= this.surelyFreshUs) return;
+    this.#fixedGapUs = gapUs;
+    this.surelyFreshUs = gapUs;
+  }
+
+  /** Receipt of its latest reading; of a device that sends none itself, of what depends on it. */
+  get lastSign(): number | null {
+    return this.lastSeen ?? this.dependentsSeen;
   }
 
   /** How old a value may be and still count, and how long a hole a run of "true" bridges. µs. */
@@ -145,7 +185,7 @@ export class DeviceState implements DeviceRef {
     let cell = this.cells.get(name);
     if (cell === undefined) {
       const never = Number.NEGATIVE_INFINITY;
-      cell = { name, value: undefined, at: never, receivedAt: never, heardAt: never };
+      cell = { name, value: undefined, at: never, receivedAt: never, heardAt: never, windows: null };
       this.cells.set(name, cell);
     }
     return cell;
@@ -165,20 +205,76 @@ export class DeviceState implements DeviceRef {
   }
 
   /** Makes the instances of the rules that are for it; those it has already are kept as they are. */
-  bind(rules: readonly CompiledRule[], graceUntil: number): void {
+  bind(rules: readonly CompiledRule[], graceUntil: number, findRemote: FindRemote = NOBODY): void {
     this.graceUntil = graceUntil;
     const bound: Instance[] = [];
     const cells = new Map<string, readonly Cell[]>();
+    const windows = new Map<string, LiveWindow>();
     for (const rule of rules) {
       const program = rule.matches(this) ? rule.programFor(this.profile) : null;
       const known = this.instances.find((instance) => instance.rule === rule);
       // An open alert is not forgotten because a label changed under way.
-      if (known !== undefined && (known.program === program || known.open !== null)) bound.push(known);
-      else if (program !== null) bound.push(new Instance({ rule, program, device: this, cells: this.#cellsOf(program.metrics, cells) }));
+      if (known !== undefined && (known.program === program || known.open !== null)) {
+        bound.push(known);
+        for (const window of this.windows.values()) if (known.inputs.windows.includes(window)) windows.set(window.key, window);
+      } else if (program !== null) {
+        const inputs = this.#inputsOf(program.inputs, windows, findRemote);
+        bound.push(new Instance({ rule, program, device: this, cells: this.cellsOf(program.metrics, cells), inputs }));
+      }
     }
     for (const [number, instance] of bound.entries()) instance.number = number;
     this.instances = bound;
     this.attention = new Uint8Array(bound.length).fill(1);
+    this.windows = windows;
+    this.forgetPlans();
+  }
+
+  /** What a rule, or a group's membership, reads beside the latest values. */
+  #inputsOf(inputs: Inputs, windows: Map<string, LiveWindow>, findRemote: FindRemote): FrameInputs {
+    if (inputs.windows.length + inputs.remotes.length + inputs.stales.length === 0) return NO_INPUTS;
+    const live = this.windowsOf(inputs, windows);
+    return new InstanceInputs(
+      live,
+      inputs.remotes.map(({ device, metric }) => findRemote(device, metric)),
+    );
+  }
+
+  /** The windows of these inputs: those it has, those of the store, or new ones. They are noted in `windows`. */
+  windowsOf(inputs: Inputs, windows: Map<string, LiveWindow>): LiveWindow[] {
+    const frame = createFrame();
+    frame.limits = this.limits;
+    return inputs.windows.map((input) => {
+      const threshold = input.threshold?.(frame) ?? Number.NaN;
+      const key = this.#windowKey(input.text, input.metric, threshold);
+      const stored = this.storedWindows?.get(key);
+      const window = windows.get(key) ?? this.windows.get(key) ?? createLiveWindow(input, key, threshold, stored);
+      windows.set(key, window);
+      const cell = this.cell(input.metric);
+      if (!(cell.windows ?? []).includes(window)) cell.windows = [...(cell.windows ?? []), window];
+      return window;
+    });
+  }
+
+  /** With what the metric is measured in: a window of one unit is no window of another. */
+  #windowKey(text: string, metric: string, threshold: number): string {
+    const known = this.#profile?.metrics.find(({ name }) => name === metric);
+    const measure = known === undefined ? [] : [known.unit, known.scale, known.offset, known.type, known.path];
+    return JSON.stringify([text, Number.isNaN(threshold) ? null : threshold, ...measure]);
+  }
+
+  /** Lets go of windows that nothing reads any more. */
+  dropUnusedWindows(): void {
+    const used = new Set<unknown>(this.instances.flatMap(({ inputs }) => inputs.windows));
+    for (const membership of this.memberships) for (const window of membership.windows) used.add(window);
+    this.windows = new Map([...this.windows].filter(([, window]) => used.has(window)));
+    for (const cell of this.cells.values()) {
+      const kept = cell.windows?.filter((window) => used.has(window)) ?? [];
+      cell.windows = kept.length === 0 ? null : kept;
+    }
+    this.storedWindows = null;
+  }
+
+  forgetPlans(): void {
     this.#plans.clear();
     this.#lastShape = undefined;
   }
@@ -196,22 +292,45 @@ export class DeviceState implements DeviceRef {
       valueIndexes[index] = Math.max(0, shape.indexOf(program.metrics[0] ?? ''));
     }
     const numbers = Uint16Array.from(instances, (instance) => instance.number);
-    return { cells: shape.map((name) => this.cell(name)), instances, numbers, valueIndexes, quiet };
+    const listeners = this.instances.filter(
+      ({ program }) => !instances.some((instance) => instance.program === program) && listensTo(program, shape),
+    );
+    const followers = [...this.followers].filter(({ inputs }) =>
+      inputs.remotes.some(({ cell }) => this.cells.get(cell.name) === cell && shape.includes(cell.name)),
+    );
+    const memberships = this.memberships.filter(
+      ({ program }) => program.metrics.length === 0 || program.metrics.some((name) => shape.includes(name)),
+    );
+    return { cells: shape.map((name) => this.cell(name)), instances, numbers, valueIndexes, quiet, listeners, followers, memberships };
   }
 
   /** Rules that name the same metrics share one list. */
-  #cellsOf(metrics: readonly string[], known: Map<string, readonly Cell[]>): readonly Cell[] {
+  cellsOf(metrics: readonly string[], known: Map<string, readonly Cell[]>): readonly Cell[] {
     const key = metrics.join('\u0000');
     const cells = known.get(key) ?? metrics.map((name) => this.cell(name));
     known.set(key, cells);
     return cells;
   }
+
+  /** Sets up a frame with what is the device's own. */
+  present(frame: Frame): void {
+    frame.facts = this.facts;
+    frame.limits = this.limits;
+    frame.surelyFreshUs = this.surelyFreshUs;
+    frame.maxGapUs = this.maxGapUs;
+    frame.clockOffsetUs = this.clock?.offsetUs ?? 0;
+  }
 }
 
 /** A rule that names no metric is evaluated on every reading. */
 function names(program: Program, shape: Shape): boolean {
-  if (program.conditionMetrics === 0) return true;
+  if (program.conditionMetrics === 0) return program.inputs.remotes.length === 0;
   return program.metrics.slice(0, program.conditionMetrics).some((name) => shape.includes(name));
+}
+
+/** Metrics that a rule's conditions do not name, but whose silence counts. */
+function listensTo(program: Program, shape: Shape): boolean {
+  return program.metrics.slice(program.conditionMetrics, program.watchedMetrics).some((name) => shape.includes(name));
 }
 
 function median(values: readonly number[]): number {
@@ -220,6 +339,12 @@ function median(values: readonly number[]): number {
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? 0;
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2;
+}
+
+/** The limits that count for one device, each with where it comes from. */
+export interface EffectiveLimits {
+  readonly values: Readonly<Record<string, number>>;
+  readonly origins: Readonly<Record<string, string>>;
 }
 
 /** Whether two sets of labels say the same. */

@@ -1,58 +1,67 @@
 /**
- * The device registry: every device that was heard of or is listed in the fleet, with what alerting knows of it. Bounded
- * by the ingest, which admits no more devices and metrics than its limits say.
+ * The device registry: every device that was heard of, is listed in the fleet, or is read by a rule of another, with what
+ * alerting knows of it; and the groups that rules with `by:` make of them. Bounded by the ingest, which admits no more
+ * devices and metrics than its limits say.
  */
+import type { Alert } from '../domain/alert.ts';
 import type { DeviceDirectory, FleetDevice, Profile } from '../domain/device.ts';
-import type { DeviceRef, Shape, Value } from '../domain/reading.ts';
-import { MICROSECONDS_PER_MILLISECOND } from '../domain/reading.ts';
+import type { DeviceRef, Shape } from '../domain/reading.ts';
 import type { CompiledRule } from '../rules/compile.ts';
-import { IDLE, type InstanceState } from '../rules/evaluate.ts';
-import { DeviceState, type Instance, sameLabels } from './device-state.ts';
-import type { TrackedAlert } from './lifecycle.ts';
-import type { DeviceRow, InstanceRow, Page } from './state-store.ts';
+import { createFrame, type RemoteCell } from '../rules/frame.ts';
+import { groupName } from '../rules/group.ts';
+import type { LiveWindow } from '../rules/windows/live-window.ts';
+import { type DeviceView, fill, stateFrom, viewOf } from './device-rows.ts';
+import { DeviceState, sameLabels } from './device-state.ts';
+import { GroupState, Membership } from './group-state.ts';
+import type { Instance } from './instance.ts';
+import { createLimits, type LimitsOf } from './limits.ts';
+import type { Page, StoredState } from './state-store.ts';
+
+export type { DeviceView } from './device-rows.ts';
 
 const SHAPES_MAX = 10_000;
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1000;
-
-/** A device as the HTTP API shows it. Times are µs. */
-export interface DeviceView {
-  readonly id: string;
-  readonly profile: string | null;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly limits: Readonly<Record<string, number>>;
-  /** It stands in the fleet file. */
-  readonly listed: boolean;
-  readonly firstSeen: number | null;
-  readonly lastSeen: number | null;
-  readonly readings: number;
-  readonly maxGapMs: number;
-  readonly values: Readonly<Record<string, { readonly value: Value; readonly at: number; readonly receivedAt: number }>>;
-}
 
 export interface DevicesOptions {
   readonly rules: readonly CompiledRule[];
   readonly directory: DeviceDirectory;
   /** No silence ripens before it. */
   readonly graceUntil: number;
+  /** How much later the silence of a device that depends on another ripens; without it 30 s. */
+  readonly dependencyGraceMs?: number;
 }
+
+const DEPENDENCY_GRACE_MS = 30_000;
 
 export class Devices {
   readonly #options: DevicesOptions;
   readonly #profiles: ReadonlyMap<string, Profile>;
   readonly #fleet: ReadonlyMap<string, FleetDevice>;
+  readonly #limits: LimitsOf;
+  readonly #groupRules: readonly CompiledRule[];
   readonly #devices = new Map<string, DeviceState>();
+  /** By rule and name. */
+  readonly #groups = new Map<string, GroupState>();
   readonly #shapes = new Map<string, Shape>();
+  readonly #frame = createFrame();
   #sortedIds: string[] | null = null;
+  /** Windows that the store has and nothing reads any more. */
+  readonly unusedWindows: { readonly device: string; readonly key: string }[] = [];
 
   constructor(options: DevicesOptions) {
     this.#options = options;
     this.#profiles = new Map(options.directory.profiles.map((profile) => [profile.name, profile]));
     this.#fleet = new Map(options.directory.fleet.map((device) => [device.id, device]));
+    this.#limits = createLimits(options.directory);
+    this.#groupRules = options.rules.filter(({ group }) => group !== null);
   }
 
   get all(): IterableIterator<DeviceState> {
     return this.#devices.values();
+  }
+  get groups(): IterableIterator<GroupState> {
+    return this.#groups.values();
   }
   get(id: string): DeviceState | undefined {
     return this.#devices.get(id);
@@ -79,22 +88,43 @@ export class Devices {
     return shape;
   }
 
-  /** Brings back what was stored; the fleet file has the last word on what it lists. */
-  restore(rows: readonly DeviceRow[], instances: readonly InstanceRow[], open: readonly TrackedAlert[]): void {
-    for (const row of rows) this.#add(fromRow(row, this.#fleet.get(row.id)));
-    const instanceOf = (device: string, rule: string): Instance | undefined =>
-      this.#devices.get(device)?.instances.find((instance) => instance.rule.rule.id === rule);
-    for (const row of instances) {
-      const instance = instanceOf(row.device, row.rule);
+  /** Brings back what was stored. */
+  restore(stored: StoredState): void {
+    const windows = Map.groupBy(stored.windows, ({ device }) => device);
+    for (const row of stored.devices) {
+      const listed = this.#fleet.get(row.id);
+      const known = this.#devices.get(row.id);
+      const device = known ?? new DeviceState({ id: row.id, profile: row.profile, labels: row.labels });
+      fill(device, row, listed, windows.get(row.id) ?? []);
+      if (known === undefined) this.#add(device);
+      else this.#configure(device);
+    }
+    for (const row of stored.instances) {
+      const instance = this.#instance(row.device, row.rule);
       if (instance === undefined) continue;
       instance.state = stateFrom(row, instance);
       instance.position = row.position;
       instance.isStored = true;
     }
-    for (const tracked of open) {
-      const instance = instanceOf(tracked.alert.device, tracked.alert.rule);
+    for (const tracked of stored.open) {
+      const instance = this.instanceOf(tracked.alert);
       if (instance !== undefined) instance.open = tracked;
     }
+    for (const { device, backlog } of stored.backlogs) {
+      const known = this.#devices.get(device);
+      if (known !== undefined) known.backlog = backlog;
+    }
+  }
+
+  instanceOf(alert: Alert): Instance | undefined {
+    return this.#instance(alert.device, alert.rule);
+  }
+
+  #instance(device: string, rule: string): Instance | undefined {
+    return (
+      this.#groups.get(groupKey(rule, device))?.instance ??
+      this.#devices.get(device)?.instances.find((instance) => instance.rule.rule.id === rule)
+    );
   }
 
   /** Adds the fleet's devices that were not known; returns those that count from now on. */
@@ -111,7 +141,10 @@ export class Devices {
   }
 
   list(query: { cursor?: string; limit?: number }): Page<DeviceView> {
-    this.#sortedIds ??= [...this.#devices.keys()].sort();
+    this.#sortedIds ??= [...this.#devices.values()]
+      .filter(isReal)
+      .map(({ id }) => id)
+      .sort();
     const limit = Math.min(Math.max(1, Math.floor(query.limit ?? LIMIT_DEFAULT)), LIMIT_MAX);
     const { cursor } = query;
     const start = cursor === undefined ? 0 : firstAfter(this.#sortedIds, cursor);
@@ -125,7 +158,12 @@ export class Devices {
 
   view(id: string): DeviceView | null {
     const device = this.#devices.get(id);
-    return device === undefined ? null : viewOf(device);
+    return device === undefined || !isReal(device) ? null : viewOf(device);
+  }
+
+  /** It is heard of for the first time, or listed: the page of devices has one more. */
+  appeared(): void {
+    this.#sortedIds = null;
   }
 
   #add(device: DeviceState): DeviceState {
@@ -135,69 +173,108 @@ export class Devices {
     return device;
   }
 
+  /** A device that others read or depend on may be known before it is heard of. */
+  #known(id: string): DeviceState {
+    const listed = this.#fleet.get(id);
+    return this.#devices.get(id) ?? this.#add(new DeviceState({ id, profile: listed?.profile ?? null, labels: listed?.labels ?? {} }));
+  }
+
   #configure(device: DeviceState): void {
     const profile = device.profile === null ? undefined : this.#profiles.get(device.profile);
-    device.configure(profile, this.#fleet.get(device.id)?.limits ?? {});
-    device.bind(this.#options.rules, this.#options.graceUntil);
+    device.configure(profile, this.#limits(device, profile));
+    const before = device.instances;
+    device.bind(this.#options.rules, this.#options.graceUntil, (id, metric) => this.#remote(id, metric));
+    this.#unfollow(before.filter((instance) => !device.instances.includes(instance)));
+    this.#follow(device);
+    this.#joinGroups(device);
+    this.#depend(device);
+    const keys = new Set([...(device.storedWindows?.keys() ?? []), ...device.windows.keys()]);
+    device.dropUnusedWindows();
+    for (const key of keys) if (!device.windows.has(key)) this.unusedWindows.push({ device: device.id, key });
+  }
+
+  #remote(id: string, metric: string): RemoteCell {
+    const device = this.#known(id);
+    return { device: id, cell: device.cell(metric), maxGapUs: device.maxGapUs, clockOffsetUs: () => device.clock?.offsetUs ?? 0 };
+  }
+
+  /** Readings of devices that its instances read reach those instances. */
+  #follow(device: DeviceState): void {
+    for (const instance of device.instances) {
+      for (const { device: id } of instance.inputs.remotes) {
+        const remote = this.#known(id);
+        remote.followers.add(instance);
+        remote.forgetPlans();
+        remote.isCoupled = true;
+        device.isCoupled = true;
+      }
+    }
+  }
+
+  #unfollow(instances: readonly Instance[]): void {
+    for (const instance of instances) {
+      for (const { device } of instance.inputs.remotes) {
+        this.#devices.get(device)?.followers.delete(instance);
+        this.#devices.get(device)?.forgetPlans();
+      }
+    }
+  }
+
+  #joinGroups(device: DeviceState): void {
+    if (this.#groupRules.length === 0) return;
+    for (const membership of device.memberships) membership.group.leave(membership);
+    device.memberships = [];
+    const windows = new Map<string, LiveWindow>(device.windows);
+    for (const rule of this.#groupRules) {
+      const program = rule.group?.memberFor(device.profile) ?? null;
+      const name = groupName(rule.rule.by, device.labels);
+      if (rule.group === null || program === null || name === null || !rule.matches(device)) continue;
+      const group = this.#group(rule, name, device.labels);
+      const cells = device.cellsOf(program.metrics, new Map());
+      const membership = new Membership({ group, device, program, cells, windows: device.windowsOf(program.inputs, windows) });
+      group.join(membership);
+      device.memberships.push(membership);
+      device.isCoupled = true;
+      // What it is known for already counts from the start.
+      if (!group.contribute(membership, this.#frame)) continue;
+      group.hear(
+        membership,
+        cells.reduce((latest, { receivedAt }) => Math.max(latest, receivedAt), Number.NEGATIVE_INFINITY),
+      );
+    }
+    device.windows = windows;
+    device.forgetPlans();
+  }
+
+  #group(rule: CompiledRule, name: string, labels: Readonly<Record<string, string>>): GroupState {
+    const key = groupKey(rule.rule.id, name);
+    const known = this.#groups.get(key);
+    if (known !== undefined || rule.group === null) {
+      if (known === undefined) throw new Error(`the rule ${rule.rule.id} is on no group`);
+      return known;
+    }
+    const own = Object.fromEntries(rule.rule.by.map((label) => [label, labels[label] ?? '']));
+    const group = new GroupState(rule, rule.group, name, own);
+    group.instance.device.graceUntil = this.#options.graceUntil;
+    this.#groups.set(key, group);
+    return group;
+  }
+
+  #depend(device: DeviceState): void {
+    const on = this.#fleet.get(device.id)?.dependsOn ?? null;
+    if (on === null || device.dependency?.on.id === on) return;
+    const graceUs = (this.#options.dependencyGraceMs ?? DEPENDENCY_GRACE_MS) * 1000;
+    device.dependency = { on: this.#known(on), graceUs };
+    device.dependency.on.dependents.push(device);
+    device.dependency.on.isCoupled = true;
+    device.isCoupled = true;
   }
 }
 
-export function toDeviceRow(device: DeviceState, position: number): DeviceRow {
-  const { id, profile, labels, registeredAt, firstSeen, lastSeen, readings, intervals } = device;
-  const values = [...device.cells.values()].flatMap(({ name, value, at, receivedAt, heardAt }) =>
-    value === undefined ? [] : [{ name, value, at, receivedAt, heardAt }],
-  );
-  const lastAt = device.lastAt === Number.NEGATIVE_INFINITY ? null : device.lastAt;
-  return { id, position, profile, labels, registeredAt, firstSeen, lastSeen, lastAt, readings, intervals, values };
-}
+const groupKey = (rule: string, name: string): string => `${rule}\u0000${name}`;
 
-function fromRow(row: DeviceRow, listed: FleetDevice | undefined): DeviceState {
-  const labels = listed === undefined ? row.labels : { ...row.labels, ...listed.labels };
-  const device = new DeviceState({ id: row.id, profile: listed?.profile ?? row.profile, labels });
-  // A device that left the fleet is no longer missed; one that comes back counts from then.
-  device.registeredAt = listed === undefined ? null : row.registeredAt;
-  device.firstSeen = row.firstSeen;
-  device.lastSeen = row.lastSeen;
-  device.lastAt = row.lastAt ?? Number.NEGATIVE_INFINITY;
-  device.readings = row.readings;
-  device.position = row.position;
-  device.isStored = true;
-  device.intervals.push(...row.intervals);
-  for (const { name, ...stored } of row.values) Object.assign(device.cell(name), stored);
-  return device;
-}
-
-export function toInstanceRow(instance: Instance, position: number): InstanceRow {
-  const { program, state, device } = instance;
-  const runs = program.levels.flatMap(({ level }, index) => {
-    const run = state.runs[index] ?? null;
-    return run === null ? [] : [{ level, since: run.since, heldAt: run.heldAt }];
-  });
-  const { fingerprint } = program;
-  return { rule: instance.rule.rule.id, device: device.id, position, fingerprint, level: state.level, noData: state.noData, runs };
-}
-
-/** Runs that were measured with other conditions are void; what fires goes on until the new ones say otherwise. */
-function stateFrom(row: InstanceRow, instance: Instance): InstanceState {
-  const { program } = instance;
-  const stored = row.fingerprint === program.fingerprint ? row.runs : [];
-  const runs = program.levels.map(({ level }) => {
-    const run = stored.find((candidate) => candidate.level === level);
-    return run === undefined ? null : { since: run.since, heldAt: run.heldAt };
-  });
-  if (row.level === null && !row.noData && runs.every((run) => run === null)) return IDLE;
-  return { runs, level: row.level, noData: row.noData };
-}
-
-function viewOf(device: DeviceState): DeviceView {
-  const { id, profile, labels, limits, firstSeen, lastSeen, readings } = device;
-  const values: Record<string, { value: Value; at: number; receivedAt: number }> = {};
-  for (const { name, value, at, receivedAt } of device.cells.values()) {
-    if (value !== undefined) values[name] = { value, at, receivedAt };
-  }
-  const maxGapMs = device.maxGapUs() / MICROSECONDS_PER_MILLISECOND;
-  return { id, profile, labels, limits, listed: device.registeredAt !== null, firstSeen, lastSeen, readings, maxGapMs, values };
-}
+/** Not merely named by a rule. */
+const isReal = ({ firstSeen, registeredAt }: DeviceState): boolean => firstSeen !== null || registeredAt !== null;
 
 /** Index of the first id after the cursor, by bisection. */
 function firstAfter(ids: readonly string[], cursor: string): number {

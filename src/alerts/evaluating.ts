@@ -2,9 +2,12 @@
  * Readings and timers through the rules, in the order of the journal, without any I/O: what changed is collected for the
  * caller to commit.
  *
+ * **Order.** A device with `lateness` has its readings held that long and let go in the order of their device time; what is
+ * let go counts as received then, so that the order of arrival within the lateness leaves no trace.
+ *
  * **Late values.** A value with device time that is older than the newest of the same device and metric moves no rule
- * backwards: it counts as a sign of life only. The same time and value again is a duplicate; another value at the same
- * time overwrites and is counted as a conflict.
+ * backwards: it goes into windows that still hold its time, and counts as a sign of life. The same time and value again is
+ * a duplicate; another value at the same time overwrites and is counted as a conflict.
  *
  * **Timers** run on journal time: those due before a reading's receipt fire before it is evaluated.
  *
@@ -12,13 +15,19 @@
  */
 import type { Value } from '../domain/reading.ts';
 import { FLAG_DEVICE_TIME, type Reading } from '../domain/reading.ts';
-import { evaluate, heard, IDLE, type InstanceState, newestCell, nextTimer, ripen, type Timer, verdictOf } from '../rules/evaluate.ts';
+import { evaluate, heard, IDLE, inhibit, release, ripen } from '../rules/evaluate.ts';
 import { type Cell, createFrame } from '../rules/frame.ts';
-import { formatValue } from '../rules/summary.ts';
-import { DeviceState, type Instance } from './device-state.ts';
-import { advance, countOf, type Moment, type NewTransition, type TrackedAlert } from './lifecycle.ts';
-import { reasonFor } from './reason.ts';
+import { newestOf, nextTimer, type Timer } from '../rules/timer.ts';
+import { Becoming, type Changes } from './becoming.ts';
+import { backBy, isOffline } from './dependency.ts';
+import { DeviceClock } from './device-clock.ts';
+import { DeviceState, type Plan } from './device-state.ts';
+import { Holding } from './holding.ts';
+import { type Instance, InstanceInputs } from './instance.ts';
+import type { Downtime } from './state-store.ts';
 import { Timers } from './timers.ts';
+
+export type { Changes } from './becoming.ts';
 
 export interface Counts {
   evaluations: number;
@@ -27,85 +36,71 @@ export interface Counts {
   duplicateValues: number;
 }
 
-export interface Changes {
-  readonly transitions: readonly NewTransition[];
-  /** The alerts of those transitions as they are now. */
-  readonly alerts: readonly TrackedAlert[];
-  readonly instances: ReadonlySet<Instance>;
+export interface EvaluatingOptions {
+  readonly journalId: string;
+  readonly onRuleError: (rule: string, count: number, message: string) => void;
+  /** When we were not running: a hole in the data that contains one is shorter by it. */
+  readonly downtimes?: readonly Downtime[];
 }
 
 type Outcome = 'moved' | 'late' | 'duplicate';
-interface Occasion {
-  /** Event time. */
-  readonly at: number;
-  readonly receivedAt: number | null;
-  readonly timer: Timer | null;
-  readonly origin: string;
-}
 
 export class Evaluating {
   readonly counts: Counts = { evaluations: 0, lateValues: 0, conflictValues: 0, duplicateValues: 0 };
-  readonly #journalId: string;
-  readonly #onRuleError: (rule: string, count: number, message: string) => void;
+  readonly #onRuleError: EvaluatingOptions['onRuleError'];
   readonly #timers = new Timers<Instance>();
+  /** What devices do by themselves: let held readings go, end a backlog. */
+  readonly #deviceTimers = new Timers<DeviceState>();
   readonly #frame = createFrame();
+  readonly #becoming: Becoming;
   /** Instances whose timers cannot be told before the replay has reached what they reflect. */
   #waiting: Instance[] = [];
-  #transitions: NewTransition[] = [];
-  #alerts = new Map<string, TrackedAlert>();
-  #instances = new Set<Instance>();
+  /** The reading being worked on is older than its device's `retrospectiveAfter`. */
+  #isOld = false;
   /** Devices to write with the next snapshot. */
   readonly dirty: DeviceState[] = [];
 
-  constructor(options: { journalId: string; onRuleError: (rule: string, count: number, message: string) => void }) {
-    this.#journalId = options.journalId;
+  constructor(options: EvaluatingOptions) {
     this.#onRuleError = options.onRuleError;
+    this.#becoming = new Becoming({ journalId: options.journalId, frame: this.#frame, changed: (device) => this.#markDirty(device) });
+    const downtimes = options.downtimes ?? [];
+    this.#frame.downUs = (from, to) => overlapUs(downtimes, from + this.#frame.clockOffsetUs, to + this.#frame.clockOffsetUs);
   }
 
   /** Journal time, µs, of the next timer that may be due; infinity when none runs. */
   get nextDue(): number {
-    return this.#timers.nextDue;
+    return Math.min(this.#timers.nextDue, this.#deviceTimers.nextDue);
   }
 
-  /** Sets the timers of a device that came from the store or the fleet file. */
+  /** Sets the timers of a device, or of what stands for a group, that came from the store or the fleet file. */
   arm(device: DeviceState): void {
     for (const instance of device.instances) {
       // A row that is ahead of its device's: its timers follow from readings that are still to be replayed.
       if (instance.position > device.position) this.#waiting.push(instance);
       else this.#arm(instance);
     }
+    this.#deviceTimers.atLatest(device, Holding.dueOf(device));
   }
 
   reading(position: number, reading: Reading): void {
     const { device, receivedAt } = reading;
     if (this.#waiting.length > 0) this.#rearm(position);
-    if (this.#timers.nextDue < receivedAt) this.#fire(receivedAt - 1, position);
+    if (this.#timers.nextDue < receivedAt || this.#deviceTimers.nextDue < receivedAt) this.#fire(receivedAt - 1, position);
     if (!(device instanceof DeviceState)) throw new Error('a reading came with a device that was not interned');
     if (position <= device.position) return;
-    this.#note(device, reading);
-    const plan = device.planFor(reading.metrics);
-    let stayed = 0;
-    for (let index = 0; index < plan.cells.length; index++) {
-      const cell = plan.cells[index];
-      const value = reading.values[index];
-      if (cell !== undefined && value !== undefined && this.#write(cell, value, reading) !== 'moved') stayed += 1;
+    if ((reading.flags & FLAG_DEVICE_TIME) !== 0) {
+      device.clock ??= new DeviceClock();
+      device.clock.note(reading.at, receivedAt);
     }
-    const { instances, numbers, valueIndexes, quiet } = plan;
-    const { attention } = device;
-    const { values } = reading;
-    for (let index = 0; index < instances.length; index++) {
-      if (stayed === 0 && attention[numbers[index] ?? 0] === 0) {
-        const value = values[valueIndexes[index] ?? 0];
-        if (typeof value === 'number' && value > (quiet[2 * index] ?? NaN) && value < (quiet[2 * index + 1] ?? NaN)) {
-          this.counts.evaluations += 1;
-          continue;
-        }
-      }
-      const instance = instances[index];
-      if (instance === undefined || position <= instance.position) continue;
-      if (stayed === 0 || someMoved(instance, reading)) this.#evaluate(instance, reading, position);
-      else if (instance.state.noData) this.#heard(instance, reading, position);
+    if (device.latenessUs === 0) {
+      this.#take(device, reading, position, position);
+      return;
     }
+    const { at, flags, metrics, values } = reading;
+    for (const early of Holding.hold(device, { position, at, receivedAt, flags, metrics, values }))
+      this.#take(device, early, position, early.position);
+    this.#markDirty(device);
+    this.#deviceTimers.atLatest(device, Holding.dueOf(device));
   }
 
   /**
@@ -117,55 +112,156 @@ export class Evaluating {
     this.#fire(until, next);
   }
 
+  /** What changed since it was last asked. */
+  takeChanges(): Changes | null {
+    return this.#becoming.take();
+  }
+
   #fire(until: number, next: number): void {
-    while (this.#timers.nextDue <= until) {
-      const cameUpAt = this.#timers.nextDue;
-      const instance = this.#timers.pop();
-      if (instance === undefined) break;
-      if (next <= reflected(instance)) {
-        this.#waiting.push(instance);
-        continue;
-      }
-      const timer = nextTimer(instance.program, instance.state, instance);
-      if (timer === null) continue;
-      if (timer.due > cameUpAt) {
-        // Readings have pushed it away since it was set.
-        this.#timers.atLatest(instance, timer.due);
-        continue;
-      }
-      const state = ripen(instance.program, instance.state, timer);
-      const at = timer.kind === 'for' ? timer.at : timer.due;
-      this.#become(instance, state, { at, receivedAt: null, timer, origin: `t${timer.due}` });
-      this.#arm(instance);
+    for (;;) {
+      const deviceDue = this.#deviceTimers.nextDue;
+      const due = Math.min(this.#timers.nextDue, deviceDue);
+      if (due > until) return;
+      // What was received by then comes before what is due then.
+      if (deviceDue === due) this.#fireDevice(next);
+      else this.#fireInstance(next);
     }
   }
 
-  /** What changed since it was last asked. */
-  takeChanges(): Changes | null {
-    if (this.#transitions.length === 0) return null;
-    const changes = { transitions: this.#transitions, alerts: [...this.#alerts.values()], instances: this.#instances };
-    this.#transitions = [];
-    this.#alerts = new Map();
-    this.#instances = new Set();
-    return changes;
+  #fireDevice(next: number): void {
+    const now = this.#deviceTimers.nextDue;
+    const device = this.#deviceTimers.pop();
+    if (device === undefined) return;
+    for (const held of Holding.letGo(device, now)) this.#take(device, held, next, held.position);
+    if (Holding.backlogEndsAt(device) <= now) this.#becoming.endBacklog(device, now);
+    this.#deviceTimers.atLatest(device, Holding.dueOf(device));
   }
 
-  #note(device: DeviceState, reading: Reading): void {
-    device.readings += 1;
-    device.firstSeen ??= reading.receivedAt;
-    device.lastSeen = reading.receivedAt;
+  #fireInstance(next: number): void {
+    const cameUpAt = this.#timers.nextDue;
+    const instance = this.#timers.pop();
+    if (instance === undefined) return;
+    if (next <= reflected(instance)) {
+      this.#waiting.push(instance);
+      return;
+    }
+    const timer = nextTimer(instance.program, instance.state, instance);
+    if (timer === null) return;
+    if (timer.due > cameUpAt) {
+      // Readings have pushed it away since it was set.
+      this.#timers.atLatest(instance, timer.due);
+      return;
+    }
+    if (timer.kind !== 'no-data' || !this.#isExcused(instance, timer.due)) this.#ripen(instance, timer);
+    this.#arm(instance);
+    this.#deviceTimers.atLatest(instance.device, Holding.dueOf(instance.device));
+  }
+
+  #ripen(instance: Instance, timer: Timer): void {
+    const { program, state, device } = instance;
+    const at = timer.kind === 'no-data' ? timer.due : timer.at;
+    const isOld = timer.kind !== 'no-data' && timer.due - at - instance.clockOffsetUs > device.retrospectiveAfterUs;
+    const occasion = { at, receivedAt: null, timer, origin: `t${timer.due}`, isOld, position: reflected(instance) };
+    if (timer.kind !== 'stale') {
+      this.#becoming.become(instance, ripen(program, state, timer), occasion);
+      return;
+    }
+    if (instance.inputs instanceof InstanceInputs) instance.inputs.checkedAt = timer.at;
+    const next = this.#evaluated(instance, { now: timer.at, isReading: false });
+    if (next !== state) this.#becoming.become(instance, next, occasion);
+  }
+
+  /** Whether the silence is put down to what the device depends on; it is looked at again later then. */
+  #isExcused(instance: Instance, now: number): boolean {
+    const { device, state } = instance;
+    if (device.dependency === null) return false;
+    if (isOffline(device.dependency.on, now)) instance.state = inhibit(state, now, now + Math.max(device.dependency.graceUs, 1));
+    else if (state.inhibitedSince !== null) instance.state = release(state, backBy(device, device.dependency, now));
+    else return false;
     this.#markDirty(device);
-    if (!device.reported(reading.at)) return;
+    return true;
+  }
+
+  /** @param progress how far the journal has been read: what an instance reflects already is skipped */
+  #take(device: DeviceState, reading: Omit<Reading, 'device'>, progress: number, position: number): void {
+    const { at, receivedAt, flags } = reading;
+    const offsetUs = device.clock?.offsetUs ?? 0;
+    this.#isOld = (flags & FLAG_DEVICE_TIME) !== 0 && receivedAt - at - offsetUs > device.retrospectiveAfterUs;
+    if (device.backlog !== null && !this.#isOld && progress > device.backlog.position) this.#becoming.endBacklog(device, receivedAt);
+    this.#note(device, reading);
+    const plan = device.planFor(reading.metrics);
+    let stayed = 0;
+    for (let index = 0; index < plan.cells.length; index++) {
+      const cell = plan.cells[index];
+      const value = reading.values[index];
+      if (cell !== undefined && value !== undefined && this.#write(device, cell, value, reading) !== 'moved') stayed += 1;
+    }
+    this.#evaluateAll(plan, reading, { stayed, progress, position });
+    if (plan.listeners.length > 0) for (const instance of plan.listeners) this.#heard(instance, receivedAt, progress, position);
+    if (device.isCoupled) this.#evaluateOthers(device, plan, reading, { stayed, progress, position });
+    if (device.backlog !== null) this.#deviceTimers.atLatest(device, Holding.dueOf(device));
+  }
+
+  #evaluateAll(plan: Plan, reading: Omit<Reading, 'device'>, given: { stayed: number; progress: number; position: number }): void {
+    const { instances, numbers, valueIndexes, quiet } = plan;
+    const { values, receivedAt } = reading;
+    const { stayed, progress, position } = given;
+    const attention = instances[0]?.device.attention;
+    for (let index = 0; index < instances.length; index++) {
+      if (stayed === 0 && attention?.[numbers[index] ?? 0] === 0) {
+        const value = values[valueIndexes[index] ?? 0];
+        if (typeof value === 'number' && value > (quiet[2 * index] ?? NaN) && value < (quiet[2 * index + 1] ?? NaN)) {
+          this.counts.evaluations += 1;
+          continue;
+        }
+      }
+      const instance = instances[index];
+      if (instance === undefined || progress <= instance.position) continue;
+      if (stayed === 0 || someMoved(instance, reading)) this.#evaluate(instance, receivedAt, position);
+      else this.#heard(instance, receivedAt, progress, position);
+    }
+  }
+
+  /** Instances of other devices, and of groups, that read this one; and what depends on it, or it on. */
+  #evaluateOthers(
+    device: DeviceState,
+    plan: Plan,
+    { receivedAt }: Omit<Reading, 'device'>,
+    given: { stayed: number; progress: number; position: number },
+  ): void {
+    const { stayed, progress, position } = given;
+    if (stayed < plan.cells.length) {
+      for (const instance of plan.followers) if (progress > instance.position) this.#evaluate(instance, receivedAt, position);
+      for (const membership of plan.memberships) {
+        const { group } = membership;
+        if (!group.contribute(membership, this.#frame)) continue;
+        group.hear(membership, receivedAt);
+        if (progress > group.instance.position) this.#evaluate(group.instance, receivedAt, position);
+      }
+    }
+    const gateway = device.dependency?.on;
+    if (gateway === undefined) return;
+    gateway.dependentsSeen = receivedAt;
+    this.#markDirty(gateway);
+    if (gateway.lastSeen === null) for (const instance of gateway.instances) this.#heard(instance, receivedAt, progress, position);
+  }
+
+  #note(device: DeviceState, { at, receivedAt }: Omit<Reading, 'device'>): void {
+    device.readings += 1;
+    device.firstSeen ??= receivedAt;
+    device.lastSeen = receivedAt;
+    this.#markDirty(device);
+    if (!device.reported(at)) return;
     // What was too long a wait for a timer may not be any more.
     for (const instance of device.instances) if (instance.state.runs.length > 0) this.#arm(instance);
   }
 
-  #write(cell: Cell, value: Value, reading: Reading): Outcome {
-    const { at, receivedAt } = reading;
+  #write(device: DeviceState, cell: Cell, value: Value, { at, receivedAt, flags }: Omit<Reading, 'device'>): Outcome {
     cell.heardAt = receivedAt;
-    if (at <= cell.at && (reading.flags & FLAG_DEVICE_TIME) !== 0) {
+    if (at <= cell.at && (flags & FLAG_DEVICE_TIME) !== 0) {
       if (at < cell.at) {
         this.counts.lateValues += 1;
+        if (cell.windows !== null) intoWindows(device, cell, at, value);
         return 'late';
       }
       if (value === cell.value) {
@@ -178,82 +274,50 @@ export class Evaluating {
     // A receipt time after a device time that ran ahead: the order of arrival decides, and time does not go back.
     if (at > cell.at) cell.at = at;
     cell.receivedAt = receivedAt;
+    if (cell.windows !== null) intoWindows(device, cell, cell.at, value);
     return 'moved';
   }
 
-  #evaluate(instance: Instance, reading: Reading, position: number): void {
+  #evaluate(instance: Instance, receivedAt: number, position: number): void {
     const { program, device, state } = instance;
-    const frame = this.#frame;
-    frame.cells = instance.cells;
-    frame.facts = device.facts;
-    frame.limits = device.limits;
-    frame.surelyFreshUs = device.surelyFreshUs;
-    frame.maxGapUs = device.maxGapUs;
-    frame.now = newestCell(program, instance.cells)?.at ?? device.lastAt;
-    this.counts.evaluations += 1;
-    const next = evaluate(program, state.noData ? heard(program, state, instance, reading.receivedAt) : state, frame);
-    if (frame.errors > 0) this.#reportErrors(instance);
+    const now = newestOf(program, instance)?.at ?? device.lastAt;
+    const next = this.#evaluated(instance, { now, isReading: true, receivedAt });
     if (next !== state) {
       // Silence is measured in time of receipt, so that is when it ends, whatever the age of what arrives.
-      const at = state.noData && !next.noData ? reading.receivedAt : frame.now;
-      this.#become(instance, next, { at, receivedAt: reading.receivedAt, timer: null, origin: `p${position}` });
+      const endsSilence = state.noData && !next.noData;
+      const at = endsSilence ? receivedAt : now;
+      const isOld = this.#isOld && !endsSilence;
+      this.#becoming.become(instance, next, { at, receivedAt, timer: null, origin: `p${position}`, isOld, position });
       if (mayRipen(instance)) this.#arm(instance);
-    } else if (program.noData !== null && instance.heapIndex < 0) this.#arm(instance);
+    } else if (instance.heapIndex < 0 && (program.noData !== null || program.inputs.stales.length > 0)) this.#arm(instance);
     device.attention[instance.number] = next === IDLE ? 0 : 1;
   }
 
-  #heard(instance: Instance, reading: Reading, position: number): void {
-    const state = heard(instance.program, instance.state, instance, reading.receivedAt);
-    if (state === instance.state) return;
-    this.#become(instance, state, { at: reading.receivedAt, receivedAt: reading.receivedAt, timer: null, origin: `p${position}` });
-    this.#arm(instance);
-  }
-
-  #become(instance: Instance, state: InstanceState, occasion: Occasion): void {
-    const { program, device, open, state: before } = instance;
-    instance.state = state;
-    device.attention[instance.number] = state === IDLE ? 0 : 1;
-    this.#markDirty(device);
-    if (state.level !== null && state.level === before.level && state.noData === before.noData) return;
-    const verdict = verdictOf(program, state);
-    const rule = instance.rule.rule;
-    const labels = open?.alert.labels ?? { ...device.labels, ...rule.labels };
-    const subject = { journalId: this.#journalId, rule: rule.id, device: device.id, labels };
-    const result = advance(open, verdict, subject, (): Moment => {
-      const cell = program.conditionMetrics > 0 ? instance.cells[0] : undefined;
-      const value = cell?.value ?? null;
-      const { at, receivedAt, timer, origin } = occasion;
-      const circumstances = { program, verdict, timer, metric: cell?.name ?? null, value, at };
-      const since = timer?.kind === 'no-data' ? timer.silentSince : at;
-      return {
-        at,
-        receivedAt,
-        origin,
-        value,
-        summary: this.#summary(instance, value),
-        since,
-        reason: (change) => reasonFor(change, circumstances),
-      };
-    });
-    if (result === null) return;
-    for (const transition of result.transitions) {
-      this.#transitions.push(transition);
-      this.#alerts.set(transition.alert.id, { alert: transition.alert, transitions: countOf(transition) });
-    }
-    instance.open = result.open;
-    this.#instances.add(instance);
-  }
-
-  #summary(instance: Instance, value: Value | null): string {
-    const { program, device } = instance;
-    if (program.summary === null) return `${program.rule.id} on ${device.id}: ${formatValue(value)}`;
+  #evaluated(instance: Instance, given: { now: number; isReading: boolean; receivedAt?: number }): Instance['state'] {
+    const { program, device, state } = instance;
     const frame = this.#frame;
+    device.present(frame);
     frame.cells = instance.cells;
-    frame.facts = device.facts;
-    frame.limits = device.limits;
-    const text = program.summary(frame);
-    frame.failure = null;
-    return text;
+    frame.inputs = instance.inputs;
+    frame.now = given.now;
+    frame.isReading = given.isReading;
+    this.counts.evaluations += 1;
+    const { receivedAt } = given;
+    const next = evaluate(program, state.noData && receivedAt !== undefined ? heard(program, state, instance, receivedAt) : state, frame);
+    if (frame.errors > 0) this.#reportErrors(instance);
+    return next;
+  }
+
+  #heard(instance: Instance, receivedAt: number, progress: number, position: number): void {
+    if (progress <= instance.position) return;
+    const { program, state } = instance;
+    const next = heard(program, state, instance, receivedAt);
+    if (next === state) {
+      if (program.noData !== null && instance.heapIndex < 0) this.#arm(instance);
+      return;
+    }
+    this.#becoming.become(instance, next, { at: receivedAt, receivedAt, timer: null, origin: `p${position}`, isOld: false, position });
+    this.#arm(instance);
   }
 
   #arm(instance: Instance): void {
@@ -282,13 +346,27 @@ export class Evaluating {
 
 /** Whether a timer may have to be set: at the highest level, with its silence watched already, none has. */
 function mayRipen({ program, state, heapIndex }: Instance): boolean {
-  return state.level === null || state.level !== program.levels.at(-1)?.level || (program.noData !== null && heapIndex < 0);
+  if (state.level === null || state.level !== program.levels.at(-1)?.level || program.keeps) return true;
+  return heapIndex < 0 && (program.noData !== null || program.inputs.stales.length > 0);
 }
 
 const reflected = (instance: Instance): number => Math.max(instance.position, instance.device.position);
 
+/** A truth counts as 0 or 1, a text as being there. */
+function intoWindows(device: DeviceState, cell: Cell, at: number, value: Value): void {
+  const number = typeof value === 'number' ? value : typeof value === 'boolean' ? Number(value) : 0;
+  const maxGapUs = device.maxGapUs();
+  for (const window of cell.windows ?? []) window.add(at, number, maxGapUs);
+}
+
+function overlapUs(downtimes: readonly Downtime[], from: number, to: number): number {
+  let overlap = 0;
+  for (const downtime of downtimes) overlap += Math.max(0, Math.min(to, downtime.to) - Math.max(from, downtime.from));
+  return overlap;
+}
+
 /** Whether one of the values that the rule names was taken over from this reading. */
-function someMoved(instance: Instance, reading: Reading): boolean {
+function someMoved(instance: Instance, reading: Omit<Reading, 'device'>): boolean {
   const { program, cells } = instance;
   if (program.conditionMetrics === 0) return true;
   for (let index = 0; index < program.conditionMetrics; index++) {
@@ -300,5 +378,5 @@ function someMoved(instance: Instance, reading: Reading): boolean {
 }
 
 /** After the cells were written: a late value differs in time, a duplicate was received before. */
-const isNew = (cell: Cell, reading: Reading, value: Value | undefined): boolean =>
+const isNew = (cell: Cell, reading: Omit<Reading, 'device'>, value: Value | undefined): boolean =>
   cell.receivedAt === reading.receivedAt && cell.value === value && cell.at >= reading.at;

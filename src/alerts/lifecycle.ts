@@ -30,6 +30,8 @@ export interface Moment {
   readonly summary: string;
   /** Since when, where the verdict's own level does not say. */
   readonly since: number;
+  /** It is told in a summary, not on its own. */
+  readonly isRetrospective: boolean;
   readonly reason: (change: Change) => string;
 }
 export interface Change {
@@ -41,6 +43,7 @@ export interface Subject {
   readonly journalId: string;
   readonly rule: string;
   readonly device: string;
+  readonly group?: string;
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -76,7 +79,10 @@ export function advance(open: TrackedAlert | null, verdict: Verdict, subject: Su
 export function removed(open: TrackedAlert, at: number): NewTransition[] {
   const kind = open.alert.state === 'pending' ? 'cancelled' : 'resolved';
   const { value, summary } = open.alert;
-  return [...closed(open, { at, receivedAt: null, origin: '', value, summary, since: at, reason: () => 'removed' }, kind).transitions];
+  return [
+    ...closed(open, { at, receivedAt: null, origin: '', value, summary, since: at, isRetrospective: false, reason: () => 'removed' }, kind)
+      .transitions,
+  ];
 }
 
 function opened(verdict: Verdict, subject: Subject, moment: Moment): Advance {
@@ -86,9 +92,10 @@ function opened(verdict: Verdict, subject: Subject, moment: Moment): Advance {
     id: alertId(subject, moment.origin),
     rule: subject.rule,
     device: subject.device,
+    ...(subject.group !== undefined && { group: subject.group }),
     level,
     state: isFiring ? 'firing' : 'pending',
-    flags: flagsOf(verdict),
+    flags: flagsOf(verdict.noData, moment),
     since: verdict.since ?? moment.since,
     firedAt: isFiring ? moment.at : null,
     resolvedAt: null,
@@ -111,7 +118,7 @@ function changed(
     ...open.alert,
     level,
     state: 'firing',
-    flags: flagsOf(verdict),
+    flags: flagsOf(verdict.noData, moment),
     since: verdict.since ?? (isSameLevel ? open.alert.since : moment.since),
     firedAt: change.firedAt,
     value: moment.value,
@@ -122,7 +129,7 @@ function changed(
 
 function closed(open: TrackedAlert, moment: Moment, kind: 'resolved' | 'cancelled'): Advance {
   const { value, summary } = moment;
-  const alert: Alert = { ...open.alert, state: 'resolved', flags: [], resolvedAt: moment.at, value, summary };
+  const alert: Alert = { ...open.alert, state: 'resolved', flags: flagsOf(false, moment), resolvedAt: moment.at, value, summary };
   const fromLevel = kind === 'resolved' ? open.alert.level : null;
   return { ...moved(alert, open.transitions + 1, moment, { kind, fromLevel, toLevel: null }), open: null };
 }
@@ -137,7 +144,11 @@ function moved(alert: Alert, number: number, moment: Moment, change: Change): Ad
 /** Which of its alert's transitions it is, from 1. */
 export const countOf = ({ id }: NewTransition): number => Number(id.slice(id.lastIndexOf('/') + 1));
 
-const flagsOf = (verdict: Verdict): AlertFlag[] => (verdict.noData ? ['no-data'] : []);
+function flagsOf(noData: boolean, moment: Moment): AlertFlag[] {
+  const flags: AlertFlag[] = noData ? ['no-data'] : [];
+  if (moment.isRetrospective) flags.push('retrospective');
+  return flags;
+}
 
 function alertId(subject: Subject, origin: string): string {
   const parts = JSON.stringify([subject.journalId, subject.rule, subject.device, origin]);

@@ -2,8 +2,9 @@
 import type { Level } from '../domain/alert.ts';
 import { MICROSECONDS_PER_MILLISECOND, type Value } from '../domain/reading.ts';
 import type { Program } from '../rules/compile.ts';
-import type { Timer, Verdict } from '../rules/evaluate.ts';
+import type { Verdict } from '../rules/evaluate.ts';
 import { formatValue } from '../rules/summary.ts';
+import type { Timer } from '../rules/timer.ts';
 import { formatDurationMs } from '../std/quantity.ts';
 import type { Change } from './lifecycle.ts';
 
@@ -20,7 +21,7 @@ export interface Circumstances {
 export function reasonFor(change: Change, circumstances: Circumstances): string {
   const { timer, program, verdict } = circumstances;
   if (timer?.kind === 'no-data') {
-    const metrics = program.metrics.slice(0, program.conditionMetrics).join(', ') || 'any metric';
+    const metrics = program.silence.map((index) => program.metrics[index]).join(', ') || 'any metric';
     const outcome = change.toLevel === null ? '; the rule calls that OK' : '';
     return `no value of ${metrics} since ${instant(timer.silentSince)}${outcome}`;
   }
@@ -32,7 +33,11 @@ export function reasonFor(change: Change, circumstances: Circumstances): string 
 
 function pendingReason(level: Level | null, circumstances: Circumstances): string {
   const found = circumstances.program.levels.find((candidate) => candidate.level === level);
-  return `${whenOf(circumstances.program, level)} is true${shown(circumstances)}; it fires when that has held for ${duration(found?.forUs ?? 0)}`;
+  const condition = `${whenOf(circumstances.program, level)} is true${shown(circumstances)}`;
+  const count = found?.count ?? null;
+  const counted = count === null ? '' : `in ${count.times} of the last ${count.of} readings`;
+  const held = found === undefined || found.forUs === 0 ? '' : `that has held for ${duration(found.forUs)}`;
+  return `${condition}; it fires when ${[held, counted && `it is true ${counted}`].filter((part) => part !== '').join(' and ')}`;
 }
 
 function levelReason(level: Level, change: Change, circumstances: Circumstances): string {
@@ -42,6 +47,8 @@ function levelReason(level: Level, change: Change, circumstances: Circumstances)
     return `${whenOf(program, change.fromLevel)} is no longer true${shown(circumstances)}; ${level} is not cleared yet`;
   }
   const since = verdict.since ?? at;
+  if (timer?.kind === 'keep') return `nothing asks for ${change.fromLevel} any more, and it has been kept for its keepFiringFor`;
+  if (timer?.kind === 'stale') return `${condition} is true: no value has come for so long`;
   if (timer !== null)
     return `${condition} has been true since ${instant(since)}: its ${duration(at - since)} ended while no reading said otherwise`;
   if (since === at) return `${condition} is true${shown(circumstances)}`;
@@ -49,7 +56,8 @@ function levelReason(level: Level, change: Change, circumstances: Circumstances)
 }
 
 function endReason(change: Change, circumstances: Circumstances): string {
-  const { program } = circumstances;
+  const { program, timer } = circumstances;
+  if (timer?.kind === 'keep') return `nothing asks for ${change.fromLevel} any more, and it has been kept for its keepFiringFor`;
   if (change.kind === 'cancelled') return `the condition turned false before it had held long enough${shown(circumstances)}`;
   const level = program.levels.find((candidate) => candidate.level === change.fromLevel);
   const clear = program.rule.levels.find((candidate) => candidate.level === change.fromLevel)?.clear ?? null;

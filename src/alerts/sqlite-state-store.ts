@@ -2,8 +2,9 @@
 import type { Alert, Transition } from '../domain/alert.ts';
 import type { Database } from '../sqlite/database.ts';
 import { InvalidQuery } from '../std/errors.ts';
+import type { BacklogRecord } from './backlog.ts';
 import { countOf } from './lifecycle.ts';
-import type { AlertQuery, DeviceRow, InstanceRow, LetGo, OpenCounts, Page, StateChange, StateStore } from './state-store.ts';
+import type { AlertQuery, DeviceRow, InstanceRow, LetGo, OpenCounts, Page, StateChange, StateStore, WindowRow } from './state-store.ts';
 
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1000;
@@ -24,7 +25,13 @@ const MIGRATIONS = [
   `ALTER TABLE alert ADD COLUMN ended_at INTEGER;
    UPDATE alert SET ended_at = json_extract(body, '$.resolvedAt') WHERE state = 'resolved';
    CREATE INDEX alert_ended ON alert (ended_at) WHERE ended_at IS NOT NULL;`,
+  `CREATE TABLE window (device TEXT NOT NULL, key TEXT NOT NULL, partition INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (device, key)) STRICT;
+   CREATE TABLE backlog (device TEXT PRIMARY KEY, partition INTEGER NOT NULL, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+   CREATE TABLE downtime (number INTEGER PRIMARY KEY, started_at INTEGER NOT NULL, ended_at INTEGER NOT NULL) STRICT;
+   CREATE TABLE alive (only INTEGER PRIMARY KEY CHECK (only = 1), at INTEGER NOT NULL) STRICT;`,
 ];
+/** Older ones matter to nobody: no run is that long. */
+const DOWNTIMES_MAX = 100;
 
 /**
  * An alert that is open for months and changes its level every minute keeps its first transition and the latest ones.
@@ -33,10 +40,8 @@ const MIGRATIONS = [
 const TRANSITIONS_PER_ALERT_MAX = 1000;
 const TRIM_EVERY = 100;
 
-/** @param options.followedTo the sequence up to which nobody needs transitions any more */
-export function createSqliteStateStore(database: Database, options: { followedTo: () => number }): StateStore {
-  database.migrate('alerting', MIGRATIONS);
-  const statements = {
+function prepare(database: Database) {
+  return {
     journal: database.prepare('SELECT id FROM alerting_journal'),
     setJournal: database.prepare('INSERT INTO alerting_journal VALUES (1, ?) ON CONFLICT DO UPDATE SET id = excluded.id'),
     cursor: database.prepare('SELECT position FROM alerting_cursor WHERE partition = ?'),
@@ -55,9 +60,26 @@ export function createSqliteStateStore(database: Database, options: { followedTo
     alert: database.prepare('SELECT body FROM alert WHERE id = ?'),
     addTransition: database.prepare('INSERT OR IGNORE INTO transition (id, alert, body) VALUES (?, ?, ?)'),
     timeline: database.prepare('SELECT sequence, body FROM transition WHERE alert = ? ORDER BY sequence'),
+    windows: database.prepare('SELECT device, key, body FROM window WHERE partition = ?'),
+    setWindow: database.prepare('INSERT OR REPLACE INTO window VALUES (?, ?, ?, ?)'),
+    dropWindow: database.prepare('DELETE FROM window WHERE device = ? AND key = ?'),
+    backlogs: database.prepare('SELECT device, body FROM backlog WHERE partition = ? ORDER BY device'),
+    setBacklog: database.prepare('INSERT OR REPLACE INTO backlog VALUES (?, ?, ?)'),
+    dropBacklog: database.prepare('DELETE FROM backlog WHERE device = ?'),
+    downtimes: database.prepare(`SELECT * FROM (SELECT * FROM downtime ORDER BY number DESC LIMIT ${DOWNTIMES_MAX}) ORDER BY number`),
+    addDowntime: database.prepare('INSERT INTO downtime (started_at, ended_at) VALUES (?, ?)'),
+    dropDowntimes: database.prepare('DELETE FROM downtime WHERE number <= (SELECT max(number) FROM downtime) - ?'),
+    alive: database.prepare('SELECT at FROM alive'),
+    setAlive: database.prepare('INSERT INTO alive VALUES (1, ?) ON CONFLICT DO UPDATE SET at = excluded.at'),
     latest: database.prepare('SELECT coalesce(max(sequence), 0) AS latest FROM transition'),
     after: database.prepare('SELECT sequence, body FROM transition WHERE sequence > ? ORDER BY sequence LIMIT ?'),
   };
+}
+
+/** @param options.followedTo the sequence up to which nobody needs transitions any more */
+export function createSqliteStateStore(database: Database, options: { followedTo: () => number }): StateStore {
+  database.migrate('alerting', MIGRATIONS);
+  const statements = prepare(database);
 
   const write = (partition: number, change: StateChange, now: number): void => {
     for (const row of change.devices ?? []) statements.setDevice.run(row.id, partition, JSON.stringify(row));
@@ -73,6 +95,17 @@ export function createSqliteStateStore(database: Database, options: { followedTo
       const count = countOf(transition);
       if (count > TRANSITIONS_PER_ALERT_MAX && count % TRIM_EVERY === 0) trim(database, transition.alert.id, options.followedTo());
     }
+    for (const { device, key, bytes } of change.windows ?? []) statements.setWindow.run(device, key, partition, bytes);
+    for (const { device, key } of change.unusedWindows ?? []) statements.dropWindow.run(device, key);
+    for (const { device, backlog } of change.backlogs ?? []) {
+      if (backlog === null) statements.dropBacklog.run(device);
+      else statements.setBacklog.run(device, partition, JSON.stringify(backlog));
+    }
+    if (change.downtime !== undefined) {
+      statements.addDowntime.run(change.downtime.from, change.downtime.to);
+      statements.dropDowntimes.run(DOWNTIMES_MAX);
+    }
+    if (change.aliveAt !== undefined) statements.setAlive.run(change.aliveAt);
     if (change.cursor !== undefined) statements.setCursor.run(partition, change.cursor);
   };
 
@@ -89,6 +122,10 @@ export function createSqliteStateStore(database: Database, options: { followedTo
         devices: statements.devices.all(partition).map((row) => bodyOf<DeviceRow>(row)),
         instances: statements.instances.all(partition).map((row) => bodyOf<InstanceRow>(row)),
         open: statements.open.all(partition).map((row) => ({ alert: bodyOf<Alert>(row), transitions: Number(row.transitions) })),
+        windows: statements.windows.all(partition).map(windowOf),
+        backlogs: statements.backlogs.all(partition).map((row) => ({ device: String(row.device), backlog: bodyOf<BacklogRecord>(row) })),
+        downtimes: statements.downtimes.all().map((row) => ({ from: Number(row.started_at), to: Number(row.ended_at) })),
+        aliveAt: aliveAtOf(statements.alive.get()),
       };
     },
     commit: (partition, change, now) => database.transaction(() => write(partition, change, now)),
@@ -155,6 +192,13 @@ type Row = Record<string, unknown>;
 function bodyOf<T>(row: Row): T {
   return JSON.parse(String(row.body));
 }
+
+function windowOf(row: Row): WindowRow {
+  if (!(row.body instanceof Uint8Array)) throw new Error('a stored window holds no bytes');
+  return { device: String(row.device), key: String(row.key), bytes: row.body };
+}
+
+const aliveAtOf = (row: Row | undefined): number | null => (row === undefined ? null : Number(row.at));
 
 const transitionOf = (row: Row): Transition => ({ ...bodyOf<Omit<Transition, 'sequence'>>(row), sequence: Number(row.sequence) });
 

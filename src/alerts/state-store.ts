@@ -7,7 +7,9 @@
  */
 import type { Alert, Level, Transition } from '../domain/alert.ts';
 import type { Value } from '../domain/reading.ts';
-import type { Run } from '../rules/evaluate.ts';
+import type { BacklogRecord } from './backlog.ts';
+import type { StoredClock } from './device-clock.ts';
+import type { HeldReading } from './device-state.ts';
 import type { NewTransition, TrackedAlert } from './lifecycle.ts';
 import type { TransitionSource } from './transitions.ts';
 
@@ -23,6 +25,9 @@ export interface DeviceRow {
   readonly readings: number;
   readonly intervals: readonly number[];
   readonly values: readonly StoredValue[];
+  readonly dependentsSeen?: number;
+  readonly clock?: StoredClock;
+  readonly held?: readonly HeldReading[];
 }
 export interface StoredValue {
   readonly name: string;
@@ -36,17 +41,44 @@ export interface InstanceRow {
   readonly rule: string;
   readonly device: string;
   readonly position: number;
-  /** What its runs were measured with; runs of another text are void. */
-  readonly fingerprint: string;
   readonly level: Level | null;
   readonly noData: boolean;
-  readonly runs: readonly (Run & { readonly level: Level })[];
+  /** What each level has of runs, counts and ends; rows of versions before have none. */
+  readonly levels?: readonly LevelRow[];
+  readonly notBefore?: number;
+  readonly inhibitedSince?: number;
+}
+export interface LevelRow {
+  readonly level: Level;
+  /** Fingerprint of the condition that it was measured with; of another one it is void. */
+  readonly of: string;
+  readonly since?: number;
+  readonly heldAt?: number;
+  readonly bits?: number;
+  readonly countedAt?: number;
+  readonly endedAt?: number;
+}
+export interface WindowRow {
+  readonly device: string;
+  readonly key: string;
+  readonly bytes: Uint8Array;
+}
+/** We were not running from the one to the other; µs of receipt. */
+export interface Downtime {
+  readonly from: number;
+  readonly to: number;
 }
 
 export interface StoredState {
   readonly devices: readonly DeviceRow[];
   readonly instances: readonly InstanceRow[];
   readonly open: readonly TrackedAlert[];
+  readonly windows: readonly WindowRow[];
+  readonly backlogs: readonly { readonly device: string; readonly backlog: BacklogRecord }[];
+  /** The latest ones, in order. */
+  readonly downtimes: readonly Downtime[];
+  /** When we were last known to run; null at the first start. */
+  readonly aliveAt: number | null;
 }
 
 export interface StateChange {
@@ -56,6 +88,12 @@ export interface StateChange {
   readonly idle?: readonly { readonly rule: string; readonly device: string }[];
   readonly alerts?: readonly TrackedAlert[];
   readonly transitions?: readonly NewTransition[];
+  readonly windows?: readonly WindowRow[];
+  readonly unusedWindows?: readonly { readonly device: string; readonly key: string }[];
+  /** Null: it has ended. */
+  readonly backlogs?: readonly { readonly device: string; readonly backlog: BacklogRecord | null }[];
+  readonly downtime?: Downtime;
+  readonly aliveAt?: number;
   /** Everything below it is reflected by what is stored. */
   readonly cursor?: number;
 }

@@ -2,11 +2,13 @@
 import * as z from 'zod';
 import description from '../../package.json' with { type: 'json' };
 import { type Described, describeConfiguration, diff } from '../config/diff.ts';
+import { loadRuleTests, ruleTestFiles } from '../replay/rule-test-folder.ts';
+import { compileRules } from '../rules/compile.ts';
 import { InvalidConfig, TocsinError } from '../std/errors.ts';
 import { createClient } from './client.ts';
 import { CLIENT_OPTIONS, defineCommand } from './command.ts';
 import { linesOf } from './diff-lines.ts';
-import { type Loaded, loadEverything } from './load.ts';
+import { type Loaded, loadEverything, shortPath } from './load.ts';
 import { printJson } from './print.ts';
 
 export const command = defineCommand({
@@ -36,6 +38,7 @@ async function check(options: Options): Promise<number> {
   let loaded: Loaded;
   try {
     loaded = await loadEverything({ path: options.config, set: options.set, env: process.env });
+    await checkRuleTests(loaded);
   } catch (error) {
     if (!(error instanceof InvalidConfig)) throw error;
     process.stderr.write(`${error.problems.map((problem) => problem.render()).join('\n')}\n`);
@@ -86,6 +89,13 @@ async function tellDiff(loaded: Loaded, options: Options): Promise<void> {
   }
   const lines = linesOf(differences);
   process.stdout.write(lines.length === 0 ? 'a reload would change nothing\n' : `a reload would change:\n${lines.join('\n')}\n`);
+}
+
+/** Their form and the names in it. A run does without them, so that it is not theirs to keep it from starting. */
+async function checkRuleTests({ config, rules, directory, notify }: Loaded): Promise<void> {
+  const { compiled } = compileRules(rules, directory);
+  const { problems } = await loadRuleTests(await ruleTestFiles(shortPath(config.rules)), { rules: compiled, directory, notify });
+  if (problems.length > 0) throw new InvalidConfig(problems);
 }
 
 const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;

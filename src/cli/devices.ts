@@ -43,6 +43,7 @@ const deviceForm = z.object({
   readings: z.number(),
   maxGapMs: z.number(),
   clockSkewMs: z.number().nullish(),
+  dependsOn: z.string().nullish(),
   values: z.record(z.string(), z.object({ value, at: z.string() })),
 });
 type Device = z.output<typeof deviceForm>;
@@ -88,13 +89,15 @@ async function show(client: Client, id: string, json: boolean): Promise<number> 
   return 0;
 }
 
-function factsOf({ profile, labels, listed, firstSeen, lastSeen, readings, maxGapMs, clockSkewMs }: Device): string[][] {
+function factsOf(device: Device): string[][] {
+  const { profile, labels, listed, dependsOn, firstSeen, lastSeen, readings, maxGapMs, clockSkewMs } = device;
   const skew = clockSkewMs ?? 0;
   const side = skew < 0 ? 'behind' : 'ahead';
   return [
     ['profile', profile ?? 'none'],
     ['labels', labelsText(labels) || 'none'],
     ['listed', listed ? 'in the fleet file' : 'no'],
+    ...(dependsOn == null ? [] : [['depends on', dependsOn]]),
     ['last seen', lastSeen === null ? 'never' : `${lastSeen} (${age(lastSeen)})`],
     ['first seen', firstSeen ?? 'never'],
     ['readings', String(readings)],

@@ -51,7 +51,7 @@ async function loadNotify(
 }
 
 /** As a person in this folder would write it; errors begin with it. */
-function shortPath(path: string): string {
+export function shortPath(path: string): string {
   const short = relative('.', path);
   return short === '' || short.startsWith(`..${sep}`) || short === '..' || isAbsolute(short) ? path : short;
 }

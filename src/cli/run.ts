@@ -24,10 +24,9 @@ SIGHUP reads rules, profiles, fleet and notify again and applies them; what is n
 async function run(options: { config: string; set: readonly string[] }, signals: Signals): Promise<number> {
   // Loaded here, so that the help needs none of it.
   const [{ startApp }, { loadEverything }] = await Promise.all([import('../app.ts'), import('./load.ts')]);
-  const load = () => loadEverything({ path: options.config, set: options.set, env: process.env });
-  const app = await startApp(await load(), load);
-  // What became of it is in the log.
-  signals.onReload(() => void app.reload('SIGHUP').catch(() => undefined));
+  const source = { path: options.config, set: options.set, env: process.env };
+  const app = await startApp(await loadEverything(source), source);
+  signals.onReload(() => app.reload('SIGHUP'));
   process.stdout.write(`${JSON.stringify({ event: 'ready', mqtt: app.mqtt, http: app.http })}\n`);
   keepCompiledCode();
   await signals.stopped;

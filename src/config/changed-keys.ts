@@ -4,6 +4,8 @@ import type { Config } from '../config.ts';
 
 /** Where a part of the config has another name than its key. */
 const KEYS: Readonly<Record<string, string>> = {
+  'alerting.startGraceMs': 'alerting.startGrace',
+  'alerting.dependencyGraceMs': 'alerting.dependencyGrace',
   'http.host': 'http.listen',
   'http.port': 'http.listen',
   'journal.bytesMax': 'journal.maxBytes',

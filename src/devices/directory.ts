@@ -26,7 +26,7 @@ export function loadDirectory(folder: string): { directory: DeviceDirectory; pro
   const profilesAreWhole = problems.length === 0;
   const { fleet, problems: fleetProblems } =
     fleetText === null ? { fleet: NO_FLEET, problems: [] } : parseFleet({ path: fleetPath, text: fleetText }, profiles);
-  problems.push(...fleetProblems.filter((problem) => profilesAreWhole || !problem.message.startsWith('no profile is called')));
+  problems.push(...fleetProblems.filter((problem) => profilesAreWhole || !problem.message.startsWith('no profile ')));
   return { directory: { profiles, ...fleet }, problems };
 }
 

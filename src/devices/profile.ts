@@ -3,6 +3,8 @@ import * as z from 'zod';
 import type { MetricDefinition, Profile } from '../domain/device.ts';
 import { TocsinError } from '../std/errors.ts';
 import { duration, durationOrOff, problemsOf, refuse, strictObject } from '../std/form.ts';
+import { written } from '../std/json-schema.ts';
+import { formatDurationMs } from '../std/quantity.ts';
 import { parseYaml, type YamlFile } from '../std/yaml.ts';
 import { parsePath } from './decoders/json.ts';
 import { nameProblem } from './interning.ts';
@@ -11,6 +13,12 @@ import { isTimeZone } from './time.ts';
 
 const MAX_FUTURE_MS = 5 * 60_000;
 const MAX_PAST_MS = 30 * 86_400_000;
+const RETROSPECTIVE_AFTER_MS = 10 * 60_000;
+/** Readings that are held take memory, and alarms wait for them. */
+const LATENESS_MAX_MS = 3_600_000;
+const PROFILE_NAME = /^[A-Za-z0-9][\w.-]{0,99}$/;
+const LIMIT_NAME = /^[A-Za-z_]\w*$/;
+const FORMATS = ['json', 'scalar'] as const;
 
 /** Promised formats that are not built yet. */
 const LATER_FORMATS = [
@@ -32,86 +40,140 @@ const LATER_FORMATS = [
   'thingsboard',
 ];
 
-const name = z.string().transform((value, context) => {
-  if (!/^[A-Za-z0-9][\w.-]{0,99}$/.test(value))
-    return refuse(context, 'expected letters, digits, _ . and -, at most 100, a letter or digit first');
-  // InfluxDB's measurement is the profile's name, and `readings` is that of devices without one.
-  if (value === 'readings') return refuse(context, 'this name is taken by devices without a profile');
-  return value;
-});
+const name = written(
+  z.string().transform((value, context) => {
+    if (!PROFILE_NAME.test(value)) return refuse(context, 'expected letters, digits, _ . and -, at most 100, a letter or digit first');
+    // InfluxDB's measurement is the profile's name, and `readings` is that of devices without one.
+    if (value === 'readings') return refuse(context, 'this name is taken by devices without a profile');
+    return value;
+  }),
+  { pattern: PROFILE_NAME.source, not: { const: 'readings' } },
+);
 
-const path = z.string().transform((value, context) => {
-  if (value === '' || parsePath(value) === null) return refuse(context, 'expected a dotted path of at most 8 parts');
-  return value;
-});
+const path = written(
+  z.string().transform((value, context) => {
+    if (value === '' || parsePath(value) === null) return refuse(context, 'expected a dotted path of at most 8 parts');
+    return value;
+  }),
+  { minLength: 1 },
+);
 
 const topic = z.string().transform((value, context) => {
   const template = parseTemplate(value);
   return typeof template === 'string' ? refuse(context, template) : value;
 });
 
-const topics = z.unknown().transform((value, context): string[] => {
-  const list = Array.isArray(value) ? value : [value];
-  return list.map((text: unknown, index) => {
-    const parsed = topic.safeParse(text);
-    if (parsed.success) return parsed.data;
-    const message = parsed.error.issues[0]?.code === 'custom' ? (parsed.error.issues[0]?.message ?? '') : 'expected a topic template';
-    return refuse(context, message, 'for example sensors/{device}/telemetry', Array.isArray(value) ? [index] : []);
-  });
-});
+const TOPIC_JSON = { type: 'string', pattern: '\\{device\\}' };
+const topics = written(
+  z.unknown().transform((value, context): string[] => {
+    const list = Array.isArray(value) ? value : [value];
+    return list.map((text: unknown, index) => {
+      const parsed = topic.safeParse(text);
+      if (parsed.success) return parsed.data;
+      const message = parsed.error.issues[0]?.code === 'custom' ? (parsed.error.issues[0]?.message ?? '') : 'expected a topic template';
+      return refuse(context, message, 'for example sensors/{device}/telemetry', Array.isArray(value) ? [index] : []);
+    });
+  }),
+  { anyOf: [TOPIC_JSON, { type: 'array', items: TOPIC_JSON }], examples: ['sensors/{device}/telemetry', '{site}/{device}/{metric}'] },
+);
 
-const decode = z.unknown().transform((value, context): string => {
-  if (value === 'json' || value === 'scalar') return value;
-  const isLater = typeof value === 'object' || (typeof value === 'string' && LATER_FORMATS.includes(value));
-  return refuse(context, isLater ? 'not supported yet' : 'no such format', 'json and scalar are built in');
-});
+const decode = written(
+  z.unknown().transform((value, context): string => {
+    const format = FORMATS.find((known) => known === value);
+    if (format !== undefined) return format;
+    const isLater = typeof value === 'object' || (typeof value === 'string' && LATER_FORMATS.includes(value));
+    return refuse(context, isLater ? 'not supported yet' : 'no such format', `${FORMATS.join(' and ')} are built in`);
+  }),
+  { enum: FORMATS },
+);
 
-const later = (what: string) =>
-  z.unknown().transform((value, context): undefined => (value === undefined ? undefined : refuse(context, 'not supported yet', what)));
-
-const range = z.unknown().transform((value, context): readonly [number, number] => {
-  const [min, max]: unknown[] = Array.isArray(value) && value.length === 2 ? value : [];
-  if (!Number.isFinite(min) || !Number.isFinite(max)) return refuse(context, 'expected two numbers', 'for example [-40, 60]');
-  const [low, high] = [Number(min), Number(max)];
-  return low <= high ? [low, high] : refuse(context, 'the smaller number comes first');
-});
+const range = written(
+  z.unknown().transform((value, context): readonly [number, number] => {
+    const [min, max]: unknown[] = Array.isArray(value) && value.length === 2 ? value : [];
+    if (!Number.isFinite(min) || !Number.isFinite(max)) return refuse(context, 'expected two numbers', 'for example [-40, 60]');
+    const [low, high] = [Number(min), Number(max)];
+    return low <= high ? [low, high] : refuse(context, 'the smaller number comes first');
+  }),
+  { type: 'array', items: { type: 'number' }, minItems: 2, maxItems: 2, examples: [[-40, 60]] },
+);
 
 const metric = strictObject({
-  path: path.optional(),
-  unit: z.string().optional(),
-  type: z.enum(['number', 'boolean', 'text']).default('number'),
-  range: range.optional(),
-  absent: z.array(z.union([z.number(), z.boolean(), z.string()], 'expected a number, true/false or text')).default([]),
-  scale: z.number().default(1),
-  offset: z.number().default(0),
+  path: path.optional().describe('Dotted path in the payload; for a scalar, the topic’s {metric}. Left out, the metric’s name.'),
+  unit: z
+    .string()
+    .optional()
+    .describe('For people.')
+    .meta({ examples: ['°C', '%', 'hPa'] }),
+  type: z
+    .enum(['number', 'boolean', 'text'])
+    .default('number')
+    .describe('What the value is; `on`, `1` and their opposites are booleans, too.'),
+  range: range
+    .optional()
+    .describe('Smallest and largest value that is believed, after scale and offset. What lies outside is quarantined.'),
+  absent: z
+    .array(z.union([z.number(), z.boolean(), z.string()], 'expected a number, true/false or text'))
+    .default([])
+    .describe('Values that mean “no reading”.')
+    .meta({ examples: [[85, -127]] }),
+  scale: z.number().default(1).describe('value = raw × scale + offset.'),
+  offset: z.number().default(0).describe('value = raw × scale + offset.'),
 });
 
-const form = strictObject({
-  profile: name,
-  topic: topics.optional(),
-  decode: decode.default('json'),
-  time: path.optional(),
+const limits = written(z.record(z.string(), z.number()), { propertyNames: { pattern: LIMIT_NAME.source } });
+
+/** `devices/profiles/*.yaml`. */
+export const profileForm = strictObject({
+  profile: name.describe('The name of this kind of device.'),
+  topic: topics
+    .optional()
+    .describe(
+      'Topic template, or a list of them: {device} and {metric} stand for one level, any other {name} becomes a label. Left out, only devices that the fleet names have this profile.',
+    ),
+  decode: decode.default('json').describe('The format of the payload.'),
+  time: path
+    .optional()
+    .describe('Path of the device’s own time: a number (s, ms, µs or ns, by its size) or text. Left out, the time of receipt counts.'),
   timezone: z
     .string()
     .refine(isTimeZone, { error: 'no IANA time zone', params: { hint: 'for example Europe/Berlin' } })
-    .optional(),
-  clock: z.enum(['device', 'server']).optional(),
-  maxFuture: durationOrOff().default(MAX_FUTURE_MS),
-  maxPast: durationOrOff().default(MAX_PAST_MS),
-  clockSkew: z.enum(['keep', 'quarantine']).default('keep'),
-  interval: duration().optional(),
-  maxGap: duration().optional(),
-  retrospectiveAfter: z
-    .unknown()
-    .transform((value, context): undefined =>
-      value === 'off' || value === false || value === undefined
-        ? undefined
-        : refuse(context, 'only off is supported yet', 'leave it out, or write off'),
-    )
-    .optional(),
-  lateness: later('readings are evaluated as they come').optional(),
-  metrics: z.record(z.string(), metric.nullable()).nullable().default({}),
-  limits: z.record(z.string(), z.number()).nullable().default({}),
+    .optional()
+    .describe('IANA time zone of times without one.')
+    .meta({ examples: ['Europe/Berlin', 'UTC'] }),
+  clock: z
+    .enum(['device', 'server'])
+    .optional()
+    .describe('Whose time counts; server ignores `time`. Left out: device, where there is a time.'),
+  maxFuture: durationOrOff().default(MAX_FUTURE_MS).describe('How far the device’s time may lie ahead of the time of receipt.'),
+  maxPast: durationOrOff().default(MAX_PAST_MS).describe('How far the device’s time may lie behind the time of receipt.'),
+  clockSkew: z
+    .enum(['keep', 'quarantine'])
+    .default('keep')
+    .describe('What becomes of a reading beyond that: kept with the time of receipt and marked, or quarantined.'),
+  interval: duration({ minMs: 1 }).optional().describe('How often the device reports.'),
+  maxGap: duration({ minMs: 1 })
+    .optional()
+    .describe('How old a value may be and still count for a rule. Left out, it follows from the interval.'),
+  lateness: duration({ maxMs: LATENESS_MAX_MS })
+    .default(0)
+    .describe(
+      `How long readings are held to put them in the order of their time, at most ${formatDurationMs(LATENESS_MAX_MS)}. Alerts wait as long.`,
+    ),
+  retrospectiveAfter: durationOrOff()
+    .default(RETROSPECTIVE_AFTER_MS)
+    .describe('From which age on what a reading changes is old news: told in one summary a device, not one by one.'),
+  metrics: z
+    .record(z.string(), metric.nullable())
+    .nullable()
+    .default({})
+    .describe('What is known of values, by name. Other values are kept as without a profile.'),
+  limits: limits
+    .nullable()
+    .default({})
+    .describe('Numbers that rules use as limits.NAME; groups and devices of the fleet may change them.')
+    .meta({
+      examples: [{ temperature_max: 8 }],
+    }),
 });
 
 export interface ParsedProfile {
@@ -123,14 +185,14 @@ export interface ParsedProfile {
 export function parseProfile(source: { path: string; text: string }): { parsed: ParsedProfile | null; problems: TocsinError[] } {
   const { file, problems } = parseYaml(source);
   if (file === null) return { parsed: null, problems };
-  const checked = form.safeParse(file.value ?? {});
+  const checked = profileForm.safeParse(file.value ?? {});
   if (!checked.success) return { parsed: null, problems: problemsOf(checked.error, file.value, file.place) };
   const profile = profileOf(checked.data);
   const contradictions = contradictionsOf(profile, file);
   return contradictions.length > 0 ? { parsed: null, problems: contradictions } : { parsed: { profile, file }, problems: [] };
 }
 
-function profileOf(data: z.output<typeof form>): Profile {
+function profileOf(data: z.output<typeof profileForm>): Profile {
   const metrics = Object.entries(data.metrics ?? {}).map(([metricName, given]): MetricDefinition => {
     const fields = given ?? metric.parse({});
     return {
@@ -156,8 +218,8 @@ function profileOf(data: z.output<typeof form>): Profile {
     clockSkew: data.clockSkew,
     intervalMs: data.interval ?? null,
     maxGapMs: data.maxGap ?? null,
-    latenessMs: 0,
-    retrospectiveAfterMs: null,
+    latenessMs: data.lateness,
+    retrospectiveAfterMs: data.retrospectiveAfter,
     metrics,
     limits: data.limits ?? {},
   };
@@ -177,7 +239,7 @@ function contradictionsOf(profile: Profile, file: YamlFile): TocsinError[] {
     }
   }
   for (const limit of Object.keys(profile.limits)) {
-    if (!/^[A-Za-z_]\w*$/.test(limit)) problem(['limits', limit], `${limit} is no name for a limit`, 'letters, digits and _', 'key');
+    if (!LIMIT_NAME.test(limit)) problem(['limits', limit], `${limit} is no name for a limit`, 'letters, digits and _', 'key');
   }
   if (profile.clock === 'device' && profile.time === null)
     problem(['clock'], 'clock: device needs a time', 'add `time:`, the path of the device time');

@@ -8,6 +8,8 @@ export interface Place {
   readonly column: number;
 }
 
+export const renderPlace = (place: Place): string => `${place.file}:${place.line}:${place.column}`;
+
 /** A CEL expression and where its first character stands. */
 export interface Expression {
   readonly text: string;
@@ -56,4 +58,11 @@ export interface Rule {
   readonly description: string | null;
   readonly runbook: string | null;
   readonly labels: Readonly<Record<string, string>>;
+}
+
+/** The place of the character at `offset`, in an expression that may run over several lines. */
+export function placeIn(expression: Expression, offset: number): Place {
+  const lines = expression.text.slice(0, offset).split('\n');
+  const { file, line, column } = expression.place;
+  return { file, line: line + lines.length - 1, column: column + (lines.at(-1)?.length ?? 0) };
 }

@@ -11,13 +11,13 @@ import { readBatch } from '../journal/batch.ts';
 import { follow } from '../journal/consumer.ts';
 import type { JournalReader, Position, Slice } from '../journal/journal.ts';
 import { type Database, openDatabase } from '../sqlite/database.ts';
+import { isPassing } from '../sqlite/fault.ts';
 import { backoffMs } from '../std/backoff.ts';
 import type { Clock } from '../std/clock.ts';
 import { InvalidQuery, messageOf } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import type { Service } from '../std/service.ts';
 import { openCursorTable, startPosition } from './cursor-table.ts';
-import { isDiskTrouble } from './disk-trouble.ts';
 import { SeriesStoreUnavailable } from './series-store.ts';
 
 const RETRY = { firstMs: 1000, maxMs: 30_000 };
@@ -199,7 +199,7 @@ class QuarantineTable {
       this.database.transaction(body);
     } catch (error) {
       this.#bytes = bytes;
-      if (!isDiskTrouble(error)) throw error;
+      if (!isPassing(error)) throw error;
       throw new SeriesStoreUnavailable(`the quarantine ${this.database.path} cannot be written: ${messageOf(error)}`, {
         hint: 'is the disk full, or gone? the journal keeps what belongs here meanwhile',
         cause: error,

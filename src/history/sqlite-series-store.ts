@@ -11,12 +11,12 @@
 import type { StatementSync } from 'node:sqlite';
 import type { DeviceRef, Reading, Shape, Value } from '../domain/reading.ts';
 import { type Database, openDatabase } from '../sqlite/database.ts';
+import { isPassing } from '../sqlite/fault.ts';
 import type { Clock } from '../std/clock.ts';
 import { messageOf } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import { BlockEncoder, decodeBlock } from './block.ts';
 import { type CursorTable, openCursorTable } from './cursor-table.ts';
-import { isDiskTrouble } from './disk-trouble.ts';
 import { NameTable } from './name-table.ts';
 import { DAY_US, HOUR_US, Partitions } from './partitions.ts';
 import {
@@ -103,7 +103,7 @@ export class SqliteSeriesStore implements SeriesStore {
       this.#devices.forget();
       this.#metrics.forget();
       this.#partitions.reload();
-      if (!isDiskTrouble(error)) throw error;
+      if (!isPassing(error)) throw error;
       throw new SeriesStoreUnavailable(`the history file ${this.#options.path} cannot be written: ${messageOf(error)}`, {
         hint: 'is the disk full, or gone? readings wait in the journal meanwhile',
         cause: error,
@@ -294,7 +294,7 @@ export class SqliteSeriesStore implements SeriesStore {
       if (days > 0) logger.info({ days }, 'history past its time was dropped');
     } catch (error) {
       this.#partitions.reload();
-      if (!isDiskTrouble(error)) throw error;
+      if (!isPassing(error)) throw error;
       logger.warn({ reason: messageOf(error) }, 'history past its time could not be dropped: it is tried again within the hour');
     }
   }

@@ -9,6 +9,7 @@ import type { Channel, Contact } from '../domain/notification.ts';
 import type { Place } from '../domain/rule.ts';
 import { TocsinError } from '../std/errors.ts';
 import { flag, nearest, problemsOf, refuse, strictObject, valueAt } from '../std/form.ts';
+import { type JsonSchema, written } from '../std/json-schema.ts';
 import { parseYaml, type YamlFile } from '../std/yaml.ts';
 import { addressProblem } from './address.ts';
 
@@ -61,7 +62,7 @@ export function parseNotify(source: { readonly path: string; readonly text: stri
     }) ?? written;
   // A reference that leads nowhere left a hole: what else is wrong would only be its consequence.
   if (problems.length > 0) return { config: NOBODY, problems };
-  const parsed = form.safeParse(data);
+  const parsed = notifyForm.safeParse(data);
   if (!parsed.success) {
     const issues = parsed.error.issues.map((issue) => ({ ...issue, message: asWritten(issue, { written, data }) }));
     return { config: NOBODY, problems: problemsOf(new z.ZodError(issues), data, file.place) };
@@ -110,39 +111,50 @@ function unknownContacts(config: NotifyConfig, { file, data }: { file: YamlFile;
 }
 
 /** Accepts what switches the feature off, refuses what would use it. */
-const notYet = z
-  .unknown()
-  .transform((value, context): null => {
+const notYet = written(
+  z.unknown().transform((value, context): null => {
     const isNeutral = value === null || value === 'off' || value === false || (Array.isArray(value) && value.length === 0);
     return isNeutral ? null : refuse(context, 'not supported yet', 'leave it out, or write off (for a list: [])');
-  })
-  .optional();
+  }),
+  { anyOf: [{ enum: ['off', false, null] }, { type: 'array', maxItems: 0 }] },
+)
+  .optional()
+  .describe('Not supported yet: leave it out.');
 
 const CHANNELS_TO_COME: readonly string[] = ['webhook', 'ntfy', 'slack', 'telegram', 'sms'];
 
-const channels = z.unknown().transform((value, context): Channel[] => {
-  const list = Array.isArray(value) ? value : [value];
-  if (list.length === 0) return refuse(context, 'a contact needs a channel', 'write {email: name@example.org}');
-  const result: Channel[] = [];
-  for (const [index, entry] of list.entries()) {
-    const at = Array.isArray(value) ? [index] : [];
-    if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) {
-      refuse(context, 'expected a channel', 'write {email: name@example.org}', at);
-      continue;
+const CHANNEL_JSON = {
+  type: 'object',
+  properties: { email: { type: 'string', description: 'One address.', examples: ['name@example.org'] } },
+  required: ['email'],
+  additionalProperties: false,
+};
+const channels = written(
+  z.unknown().transform((value, context): Channel[] => {
+    const list = Array.isArray(value) ? value : [value];
+    if (list.length === 0) return refuse(context, 'a contact needs a channel', 'write {email: name@example.org}');
+    const result: Channel[] = [];
+    for (const [index, entry] of list.entries()) {
+      const at = Array.isArray(value) ? [index] : [];
+      if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) {
+        refuse(context, 'expected a channel', 'write {email: name@example.org}', at);
+        continue;
+      }
+      const fields: Record<string, unknown> = { ...entry };
+      const other = Object.keys(fields).find((key) => key !== 'email');
+      if (other !== undefined) {
+        if (CHANNELS_TO_COME.includes(other)) refuse(context, 'not supported yet', 'e-mail is the one channel so far', [...at, other]);
+        else refuse(context, 'unknown key', 'known here: email', [...at, other]);
+        continue;
+      }
+      const problem = addressProblem(fields.email);
+      if (problem !== null) refuse(context, problem.message, problem.hint, [...at, 'email']);
+      else if (typeof fields.email === 'string') result.push({ kind: 'email', address: fields.email });
     }
-    const fields: Record<string, unknown> = { ...entry };
-    const other = Object.keys(fields).find((key) => key !== 'email');
-    if (other !== undefined) {
-      if (CHANNELS_TO_COME.includes(other)) refuse(context, 'not supported yet', 'e-mail is the one channel so far', [...at, other]);
-      else refuse(context, 'unknown key', 'known here: email', [...at, other]);
-      continue;
-    }
-    const problem = addressProblem(fields.email);
-    if (problem !== null) refuse(context, problem.message, problem.hint, [...at, 'email']);
-    else if (typeof fields.email === 'string') result.push({ kind: 'email', address: fields.email });
-  }
-  return result;
-});
+    return result;
+  }),
+  { anyOf: [CHANNEL_JSON, { type: 'array', items: CHANNEL_JSON, minItems: 1 }] },
+);
 
 const textOrTexts = (value: unknown): readonly string[] | null => {
   const list = Array.isArray(value) ? value : [value];
@@ -152,33 +164,55 @@ const textOrTexts = (value: unknown): readonly string[] | null => {
 
 const isLevel = (text: string): text is Level => LEVELS.some((level) => level === text);
 
-/** `{labels.team: pharmacy, level: critical}`; `{labels: {team: pharmacy}}` says the same. */
-const match = z.unknown().transform((value, context): RouteMatch => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return refuse(context, 'expected what to match', 'such as {labels.team: pharmacy, level: critical}');
-  }
-  let levels: readonly Level[] | null = null;
-  const globs: Record<string, readonly string[] | null> = { rule: null, device: null };
-  const labels: [string, readonly string[]][] = [];
-  for (const [key, wanted, at] of flattened(value)) {
-    const texts = textOrTexts(wanted);
-    if (texts === null) {
-      refuse(context, 'expected text, or a list of texts', typeof wanted === 'number' ? 'put it in quotes' : undefined, at);
-    } else if (key === 'level') {
-      const wrong = texts.find((text) => !isLevel(text));
-      if (wrong !== undefined) refuse(context, `there is no level ${JSON.stringify(wrong)}`, `one of ${LEVELS.join(', ')}`, at);
-      levels = texts.filter(isLevel);
-    } else if (key === 'rule' || key === 'device') {
-      globs[key] = texts;
-    } else if (key.startsWith('labels.') && key.length > 'labels.'.length) {
-      labels.push([key.slice('labels.'.length), texts]);
-    } else {
-      const near = nearest(key, MATCH_KEYS);
-      refuse(context, 'unknown key', near === undefined ? `known here: ${MATCH_KEYS.join(', ')}` : `did you mean ${near}?`, at);
-    }
-  }
-  return { levels, rules: globs.rule ?? null, devices: globs.device ?? null, labels: Object.fromEntries(labels) };
+const oneOrMore = (one: JsonSchema, description: string): JsonSchema => ({
+  description,
+  anyOf: [one, { type: 'array', items: one, minItems: 1 }],
 });
+const TEXT_JSON = { type: 'string', minLength: 1 };
+const LABEL_JSON = oneOrMore(TEXT_JSON, 'The value of this label of the rule or the device, or several.');
+const MATCH_JSON = {
+  type: 'object',
+  properties: {
+    level: oneOrMore({ enum: LEVELS }, 'The alert’s level, or several.'),
+    rule: oneOrMore(TEXT_JSON, 'The rule’s id, or several; * stands for any characters, ? for one.'),
+    device: oneOrMore(TEXT_JSON, 'The device’s id, or several; * stands for any characters, ? for one.'),
+    labels: { type: 'object', additionalProperties: LABEL_JSON, description: 'Labels of the rule or the device.' },
+  },
+  patternProperties: { '^labels\\..': LABEL_JSON },
+  additionalProperties: false,
+  examples: [{ 'labels.team': 'pharmacy', level: 'critical' }],
+};
+
+/** `{labels.team: pharmacy, level: critical}`; `{labels: {team: pharmacy}}` says the same. */
+const match = written(
+  z.unknown().transform((value, context): RouteMatch => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      return refuse(context, 'expected what to match', 'such as {labels.team: pharmacy, level: critical}');
+    }
+    let levels: readonly Level[] | null = null;
+    const globs: Record<string, readonly string[] | null> = { rule: null, device: null };
+    const labels: [string, readonly string[]][] = [];
+    for (const [key, wanted, at] of flattened(value)) {
+      const texts = textOrTexts(wanted);
+      if (texts === null) {
+        refuse(context, 'expected text, or a list of texts', typeof wanted === 'number' ? 'put it in quotes' : undefined, at);
+      } else if (key === 'level') {
+        const wrong = texts.find((text) => !isLevel(text));
+        if (wrong !== undefined) refuse(context, `there is no level ${JSON.stringify(wrong)}`, `one of ${LEVELS.join(', ')}`, at);
+        levels = texts.filter(isLevel);
+      } else if (key === 'rule' || key === 'device') {
+        globs[key] = texts;
+      } else if (key.startsWith('labels.') && key.length > 'labels.'.length) {
+        labels.push([key.slice('labels.'.length), texts]);
+      } else {
+        const near = nearest(key, MATCH_KEYS);
+        refuse(context, 'unknown key', near === undefined ? `known here: ${MATCH_KEYS.join(', ')}` : `did you mean ${near}?`, at);
+      }
+    }
+    return { levels, rules: globs.rule ?? null, devices: globs.device ?? null, labels: Object.fromEntries(labels) };
+  }),
+  MATCH_JSON,
+);
 
 function flattened(value: object): [key: string, wanted: unknown, at: string[]][] {
   return Object.entries(value).flatMap(([key, wanted]: [string, unknown]): [string, unknown, string[]][] => {
@@ -188,24 +222,40 @@ function flattened(value: object): [key: string, wanted: unknown, at: string[]][
 }
 
 const grouping = Object.fromEntries(GROUPING_KEYS.map((key) => [key, notYet]));
-const to = z.array(z.string());
+const to = z.array(z.string()).describe('Who is told: ids of contacts. Nobody, on purpose, is [].');
 
-const form = strictObject({
-  contacts: z
+const contacts = written(
+  z
     .record(z.string(), channels)
     .optional()
-    .transform((contacts, context) => {
-      for (const id of Object.keys(contacts ?? {})) {
+    .transform((given, context) => {
+      for (const id of Object.keys(given ?? {})) {
         if (!CONTACT_ID.test(id))
           refuse(context, `${JSON.stringify(id)} is no name for a contact`, 'letters, digits, . _ - (at most 64)', [id]);
       }
-      return contacts ?? {};
+      return given ?? {};
     }),
+  { propertyNames: { pattern: CONTACT_ID.source } },
+);
+
+const route = strictObject({
+  match: match.describe('Which alerts. All that is given must match; a list matches any of its entries.'),
+  to,
+  continue: flag().optional().default(false).describe('true: the routes after it are asked as well.'),
+  ...grouping,
+});
+
+/** `notify.yaml`. */
+export const notifyForm = strictObject({
+  contacts: contacts.describe('People by their ids, each with the ways to reach them: the next one when one fails for too long.').meta({
+    examples: [{ pharmacy: { email: 'pharmacy@example.org' } }],
+  }),
   routes: z
-    .array(strictObject({ match, to, continue: flag().optional().default(false), ...grouping }))
+    .array(route)
     .nullish()
-    .transform((routes) => routes ?? []),
-  default: strictObject({ to, ...grouping }),
+    .transform((routes) => routes ?? [])
+    .describe('The first route that matches an alert decides who is told.'),
+  default: strictObject({ to, ...grouping }).describe('For alerts that no route matches.'),
   schedules: notYet,
   inhibitions: notYet,
   escalations: notYet,

@@ -8,6 +8,7 @@
  */
 import type { Channel, Contact, DeliveryOutcome } from '../domain/notification.ts';
 import type { Database } from '../sqlite/database.ts';
+import { isPassing } from '../sqlite/fault.ts';
 import type { Clock } from '../std/clock.ts';
 import { messageOf } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
@@ -16,7 +17,7 @@ import type { Notifier, OutgoingMessage } from './notifier.ts';
 import type { Outbox } from './outbox.ts';
 import type { OutboxMessage } from './outbox-row.ts';
 import { type DeliveryTiming, type Settlement, settle } from './settle.ts';
-import { isPassing } from './storage-fault.ts';
+import { alertsOf } from './summary.ts';
 
 const SENDING_MAX = 6;
 /**
@@ -51,8 +52,8 @@ interface Result {
 }
 
 interface Sending {
-  /** Of its contact and alert. */
-  readonly key: string;
+  /** Of its contact and each of its alerts. */
+  readonly keys: readonly string[];
   readonly begunMs: number;
 }
 
@@ -110,12 +111,14 @@ export class Delivery {
     const free = Math.min(SENDING_MAX - this.#sending.size, Math.ceil(dueCount / MESSAGES_PER_SLOT) - promptCount);
     if (free > 0) {
       const end = this.#sending.size + free;
+      const taken = new Set([...this.#sending.values()].flatMap(({ keys }) => keys));
       // Beside what is being sent at most one message per contact and alert waits: so many may have to be passed over.
-      for (const message of outbox.due(now, free + 2 * this.#sending.size)) {
+      for (const message of outbox.due(now, free + this.#sending.size + taken.size)) {
         if (this.#sending.size >= end) break;
-        const key = keyOf(message);
-        if (this.#sending.has(message.id) || [...this.#sending.values()].some((other) => other.key === key)) continue;
-        this.#sending.set(message.id, { key, begunMs: nowMs });
+        const keys = keysOf(message);
+        if (this.#sending.has(message.id) || keys.some((key) => taken.has(key))) continue;
+        for (const key of keys) taken.add(key);
+        this.#sending.set(message.id, { keys, begunMs: nowMs });
         void this.#send(message);
       }
     } else if (dueCount > 0 && promptCount > 0) {
@@ -246,4 +249,4 @@ export class Delivery {
   }
 }
 
-const keyOf = (message: OutboxMessage): string => `${message.contact}\n${message.alert}`;
+const keysOf = ({ contact, transition }: OutboxMessage): string[] => alertsOf(transition).map(({ id }) => `${contact}\n${id}`);

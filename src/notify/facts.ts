@@ -19,7 +19,8 @@ const NAMES = /metric\(\s*(?:'([^']*)'|"([^"]*)")\s*\)|'[^']*'|"[^"]*"|([A-Za-z_
 export function factsOf(alert: Alert, rule: Rule | undefined, directory: DeviceDirectory): AlertFacts {
   const level = rule?.levels.find((candidate) => candidate.level === alert.level) ?? rule?.levels[0];
   const condition = level?.when.text ?? null;
-  const device = directory.fleet.find(({ id }) => id === alert.device);
+  // A group's name stands where a device's would: a device that happens to bear it is another matter.
+  const device = alert.group === undefined ? directory.fleet.find(({ id }) => id === alert.device) : undefined;
   const profileName = device?.profile ?? rule?.selector.profile ?? null;
   const profile = directory.profiles.find(({ name }) => name === profileName);
   return {

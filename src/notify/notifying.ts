@@ -12,21 +12,23 @@ import type { DeviceDirectory } from '../domain/device.ts';
 import type { Channel } from '../domain/notification.ts';
 import type { Rule } from '../domain/rule.ts';
 import type { Database } from '../sqlite/database.ts';
+import { isPassing } from '../sqlite/fault.ts';
 import type { Clock } from '../std/clock.ts';
 import { messageOf } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import type { Service } from '../std/service.ts';
 import type { NotifyConfig } from './config.ts';
-import { decide } from './decide.ts';
+import { decide, type MessageKind } from './decide.ts';
 import { Delivery } from './delivery.ts';
 import { factsOf } from './facts.ts';
+import { oneLine } from './mail-text.ts';
 import { createNotifyMetrics, type NotifyMetrics } from './metrics.ts';
 import type { Notifier, OutgoingMessage } from './notifier.ts';
 import { Outbox, type TimelineEntry } from './outbox.ts';
 import type { MessageState, OutboxMessage } from './outbox-row.ts';
-import { oneLine, render, subjectOf } from './render.ts';
+import { render, subjectOf } from './render.ts';
 import { DELIVERY_TIMING, type DeliveryTiming } from './settle.ts';
-import { isPassing } from './storage-fault.ts';
+import { alertsOf, isUrgent } from './summary.ts';
 
 export { createNotifiers } from './notifiers.ts';
 
@@ -53,8 +55,11 @@ export interface NotificationItem {
   readonly transition: string;
   readonly rule: string;
   readonly device: string;
+  readonly group?: string;
   readonly level: string;
-  readonly kind: string;
+  readonly kind: MessageKind;
+  /** Ids of all alerts that it tells of: more than `alert` for the summary of a backlog. */
+  readonly alerts: readonly string[];
   readonly contact: string;
   readonly channel: Channel | null;
   readonly state: MessageState | 'sending';
@@ -216,8 +221,9 @@ class NotifyingService {
     if (last === undefined) return false;
     const now = clock.now();
     database.transaction(() => {
+      const toldOf = (alert: string): string[] => this.#outbox.told(alert);
       for (const transition of batch) {
-        const decision = decide(transition, { config, told: this.#outbox.told(transition.alert.id) });
+        const decision = decide(transition, { config, told: toldOf(transition.alert.id), toldOf });
         const subject = decision.kind === null ? '' : subjectOf({ kind: decision.kind, transition, facts: this.#facts(transition.alert) });
         this.#outbox.record(transition, decision, { subject, now, isSending: this.#delivery.isSending });
       }
@@ -233,6 +239,7 @@ class NotifyingService {
       kind,
       transition,
       facts: this.#facts(transition.alert),
+      factsOf: (alert) => this.#facts(alert),
       replaces,
       publicUrl,
     });
@@ -245,7 +252,7 @@ class NotifyingService {
       text: rendered.text,
       html: rendered.html,
       at: message.createdAt,
-      isUrgent: message.isUrgent && kind !== 'resolved',
+      isUrgent: message.isUrgent && kind !== 'resolved' && (kind !== 'backlog' || isUrgent(transition)),
       labels: {
         Alert: header(transition.alert.id),
         Transition: header(transition.id),
@@ -267,8 +274,10 @@ class NotifyingService {
       transition: message.transition.id,
       rule: alert.rule,
       device: alert.device,
+      ...(alert.group !== undefined && { group: alert.group }),
       level: alert.level,
       kind: message.kind,
+      alerts: alertsOf(message.transition).map(({ id }) => id),
       contact: message.contact,
       channel: contact?.channels[Math.min(message.channel, contact.channels.length - 1)] ?? null,
       state: this.#delivery.isSending(message.id) ? 'sending' : message.state,

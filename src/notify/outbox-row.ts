@@ -20,7 +20,7 @@ export interface OutboxMessage {
   readonly alert: string;
   readonly contact: string;
   readonly kind: MessageKind;
-  /** It is about a critical alert, or stands in for a message that was. */
+  /** It is about a critical alert, of a summary one that still fires; or stands in for a message that was. */
   readonly isUrgent: boolean;
   readonly subject: string;
   readonly transition: Transition;
@@ -39,31 +39,41 @@ export interface OutboxMessage {
 }
 
 const level = z.enum(LEVELS);
+const alertForm = z.object({
+  id: z.string(),
+  rule: z.string(),
+  device: z.string(),
+  group: z.string().exactOptional(),
+  level,
+  state: z.enum(['pending', 'firing', 'resolved']),
+  flags: z.array(z.enum(['no-data', 'acknowledged', 'silenced', 'inhibited', 'flapping', 'retrospective'])),
+  since: z.number(),
+  firedAt: z.number().nullable(),
+  resolvedAt: z.number().nullable(),
+  value: z.union([z.number(), z.boolean(), z.string()]).nullable(),
+  summary: z.string(),
+  labels: z.record(z.string(), z.string()),
+});
+const backlogForm = z.object({
+  device: z.string(),
+  from: z.number(),
+  to: z.number(),
+  alerts: z.array(alertForm),
+  more: z.number(),
+});
 const transitionForm = z.object({
   id: z.string(),
   sequence: z.number(),
-  kind: z.enum(['pending', 'cancelled', 'firing', 'level', 'no-data', 'resolved']),
+  kind: z.enum(['pending', 'cancelled', 'firing', 'level', 'no-data', 'resolved', 'backlog']),
   fromLevel: level.nullable(),
-  alert: z.object({
-    id: z.string(),
-    rule: z.string(),
-    device: z.string(),
-    level,
-    state: z.enum(['pending', 'firing', 'resolved']),
-    flags: z.array(z.enum(['no-data', 'acknowledged', 'silenced', 'inhibited', 'flapping', 'retrospective'])),
-    since: z.number(),
-    firedAt: z.number().nullable(),
-    resolvedAt: z.number().nullable(),
-    value: z.union([z.number(), z.boolean(), z.string()]).nullable(),
-    summary: z.string(),
-    labels: z.record(z.string(), z.string()),
-  }),
+  alert: alertForm,
   at: z.number(),
   receivedAt: z.number().nullable(),
   reason: z.string(),
+  backlog: backlogForm.exactOptional(),
 });
 const replacesForm = z.array(z.object({ transition: z.string(), subject: z.string(), level, at: z.number() }));
-const kindForm = z.enum(['firing', 'level', 'no-data', 'resolved']);
+const kindForm = z.enum(['firing', 'level', 'no-data', 'resolved', 'backlog']);
 const stateForm = z.enum(['waiting', 'delivered', 'superseded', 'given-up']);
 export const stateOf = (value: SQLOutputValue | undefined): MessageState => stateForm.parse(value);
 

@@ -31,4 +31,11 @@ export const NOTIFY_MIGRATIONS: readonly string[] = [
    ) STRICT;
    CREATE INDEX notify_timeline_by_alert ON notify_timeline (alert, id);
    CREATE INDEX notify_timeline_by_message ON notify_timeline (message, id) WHERE message IS NOT NULL;`,
+
+  `-- Of a message that is the summary of a backlog: every alert that it tells of.
+   CREATE TABLE notify_about (
+     alert TEXT NOT NULL, message TEXT NOT NULL REFERENCES notify_message (id) ON DELETE CASCADE,
+     PRIMARY KEY (alert, message)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX notify_about_by_message ON notify_about (message);`,
 ];

@@ -3,7 +3,8 @@
  * decided and tried.
  *
  *     waiting → delivered                  the channel took it
- *     waiting → superseded                 a newer state of the alert goes to the same contact instead
+ *     waiting → superseded                 a newer state of the alert goes to the same contact instead; what takes the
+ *                                          place of a summary tells of all its alerts
  *     waiting → given-up                   refused for good, or not delivered in all the time it was tried
  *
  * That a message is being sent stands in memory only: after a crash it is waiting still and is sent again under the same
@@ -16,6 +17,8 @@ import type { Database } from '../sqlite/database.ts';
 import type { Decision } from './decide.ts';
 import { type MessageState, messageOfRow, type OutboxMessage, type Replaced, stateOf } from './outbox-row.ts';
 import { NOTIFY_MIGRATIONS } from './outbox-schema.ts';
+import { summarySubject } from './render-summary.ts';
+import { alertsOf, endedBy, isUrgent, joined, tellingsOf } from './summary.ts';
 
 export interface TimelineEntry {
   /** `decision`, `sent`, `attempt`, `fallback`, `superseded`, `given-up` */
@@ -63,36 +66,43 @@ export class Outbox {
   }
 
   /**
-   * Keeps the decision and adds its messages; one that is there already is left alone. A waiting message of the same alert
-   * to the same contact is superseded, unless it is being sent at this moment: what becomes of that one, its attempt says.
+   * Keeps the decision and adds its messages; one that is there already is left alone. What waits for the same contact about
+   * the same alerts is superseded, unless it is being sent at this moment: what becomes of that one, its attempt says.
+   * @param context `subject` is of the transition's own message; the subject of a summary follows from what it holds
    */
   record(transition: Transition, decision: Decision, context: { subject: string; now: number; isSending: (id: string) => boolean }): void {
     const { now } = context;
-    const alert = transition.alert.id;
-    this.note({ alert, transition: transition.id, message: null, kind: 'decision', detail: decision.reason, at: now });
-    for (const contact of decision.kind === null ? [] : decision.contacts) {
+    const summary = decision.summary ?? [{ alert: transition.alert, reason: null }];
+    for (const { alert, reason } of summary) {
+      const detail = reason === null ? decision.reason : `in the summary of a backlog: ${reason}`;
+      this.note({ alert: alert.id, transition: transition.id, message: null, kind: 'decision', detail, at: now });
+    }
+    for (const { contact, transition: telling } of tellingsOf(transition, decision)) {
       const id = messageId(transition.id, contact);
       if (this.#get('SELECT 1 FROM notify_message WHERE id = ?', id) !== undefined) continue;
-      const first = this.#get('SELECT first_message FROM notify_told WHERE alert = ? AND contact = ?', alert, contact);
-      const older = this.#waitingFor(alert, contact).filter((message) => !context.isSending(message.id));
+      const alerts = alertsOf(telling);
+      const older = this.#waitingFor(telling, contact).filter((message) => !context.isSending(message.id));
       this.#run(
         `INSERT INTO notify_message (id, alert, contact, kind, urgent, subject, transition, thread, replaces, state, created_at,
            channel, channel_since, channel_attempts, attempts, next_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, '[]', 'waiting', ?, 0, ?, 0, 0, ?)`,
-        ...[id, alert, contact, decision.kind, transition.alert.level === 'critical' ? 1 : 0, context.subject, JSON.stringify(transition)],
-        ...[first === undefined ? null : String(first.first_message), now, now, now],
+        ...[id, telling.alert.id, contact, decision.kind, isUrgent(telling) ? 1 : 0],
+        ...[decision.kind === 'backlog' ? summarySubject(telling) : context.subject, JSON.stringify(telling)],
+        ...[this.#firstMessage(telling.alert.id, contact), now, now, now],
       );
+      if (decision.kind === 'backlog') this.#tellsOf(id, telling);
       this.#replace(older, id, now);
-      this.#run('INSERT INTO notify_told VALUES (?, ?, ?) ON CONFLICT DO NOTHING', alert, contact, id);
+      for (const alert of alerts) this.#run('INSERT INTO notify_told VALUES (?, ?, ?) ON CONFLICT DO NOTHING', alert.id, contact, id);
     }
-    if (transition.kind === 'resolved') this.#run('DELETE FROM notify_told WHERE alert = ?', alert);
+    for (const alert of endedBy(transition)) this.#run('DELETE FROM notify_told WHERE alert = ?', alert);
   }
 
-  /** The message was tried in vain: ends it in favour of a newer one about the same alert to the same contact, if one waits. */
+  /** The message was tried in vain: ends it in favour of a newer one about the same alerts to the same contact, if one waits. */
   supersededBy(message: OutboxMessage, now: number): OutboxMessage | null {
-    const newer = this.#waitingFor(message.alert, message.contact).findLast(({ number }) => number > message.number) ?? null;
-    if (newer !== null) this.#replace([message], newer.id, now);
-    return newer;
+    const newer = this.#waitingFor(message.transition, message.contact).filter(({ number }) => number > message.number);
+    const last = newer.pop() ?? null;
+    if (last !== null) this.#replace([message, ...newer], last.id, now);
+    return last;
   }
 
   /** Messages to send now, critical ones first, then the longest due. */
@@ -128,7 +138,7 @@ export class Outbox {
 
   attempted(message: OutboxMessage, detail: string, now: number): void {
     this.#run('UPDATE notify_message SET attempts = attempts + 1, detail = ? WHERE id = ?', detail, message.id);
-    this.note({ alert: message.alert, transition: message.transition.id, message: message.id, kind: 'attempt', detail, at: now });
+    this.#noteOf(message, { kind: 'attempt', detail, at: now });
   }
 
   retryAt(message: OutboxMessage, at: number): void {
@@ -140,8 +150,7 @@ export class Outbox {
       'UPDATE notify_message SET channel = channel + 1, channel_since = ?, channel_attempts = 0, next_at = ? WHERE id = ?',
       ...[now, now, message.id],
     );
-    const detail = `${reason}: on to the contact's next channel`;
-    this.note({ alert: message.alert, transition: message.transition.id, message: message.id, kind: 'fallback', detail, at: now });
+    this.#noteOf(message, { kind: 'fallback', detail: `${reason}: on to the contact's next channel`, at: now });
   }
 
   giveUp(message: OutboxMessage, reason: string, now: number): void {
@@ -151,7 +160,8 @@ export class Outbox {
   note(entry: { alert: string; transition: string; message: string | null; kind: string; detail: string; at: number }): void {
     const { alert, transition, message, kind, detail, at } = entry;
     if (kind === 'attempt') {
-      const last = this.#get('SELECT id, kind, detail FROM notify_timeline WHERE message = ? ORDER BY id DESC LIMIT 1', message);
+      const sql = 'SELECT id, kind, detail FROM notify_timeline WHERE message = ? AND alert = ? ORDER BY id DESC LIMIT 1';
+      const last = this.#get(sql, message, alert);
       if (last !== undefined && last.kind === kind && last.detail === detail) {
         this.#run('UPDATE notify_timeline SET times = times + 1, last_at = ? WHERE id = ?', at, Number(last.id));
         return;
@@ -186,7 +196,11 @@ export class Outbox {
       conditions.push(condition);
       values.push(value);
     };
-    add('alert = ?', query.alert);
+    if (query.alert !== undefined) {
+      conditions.push(`number IN (SELECT number FROM notify_message WHERE alert = ?
+        UNION SELECT number FROM notify_about JOIN notify_message ON id = message WHERE notify_about.alert = ?)`);
+      values.push(query.alert, query.alert);
+    }
     add('state = ?', query.state);
     add('number < ?', query.before);
     const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
@@ -206,9 +220,13 @@ export class Outbox {
 
   /** At the start: of messages to one contact about one alert only the newest waits. Of two, one was being sent at a crash. */
   supersedeAllButNewest(now: number): void {
-    const rows = this.#all(`SELECT alert, contact FROM notify_message WHERE state = 'waiting' GROUP BY alert, contact HAVING count(*) > 1`);
+    const rows = this.#all(
+      `SELECT alert, contact FROM (SELECT alert, contact, number FROM notify_message WHERE state = 'waiting'
+           UNION SELECT notify_about.alert, contact, number FROM notify_about JOIN notify_message ON id = message WHERE state = 'waiting')
+         GROUP BY alert, contact HAVING count(*) > 1`,
+    );
     for (const { alert, contact } of rows) {
-      const waiting = this.#waitingFor(String(alert), String(contact));
+      const waiting = this.#waitingAbout(String(alert), String(contact));
       const newest = waiting.pop();
       if (newest !== undefined) this.#replace(waiting, newest.id, now);
     }
@@ -235,15 +253,15 @@ export class Outbox {
   }
 
   /**
-   * Ends messages in favour of a newer one. That one tells of them, is as urgent as they were, and goes on where the last
-   * of them had got to on its way through the contact's channels: an alert that changes often must not keep its contact
-   * from ever reaching the fallback.
+   * Ends messages in favour of a newer one. That one tells of them and of all their alerts, is as urgent as they were, and
+   * goes on where the last of them had got to on its way through the contact's channels: an alert that changes often must
+   * not keep its contact from ever reaching the fallback.
    */
   #replace(older: readonly OutboxMessage[], newerId: string, now: number): void {
     const last = older.at(-1);
     const row = this.#get('SELECT * FROM notify_message WHERE id = ?', newerId);
     if (last === undefined || row === undefined) return;
-    const newer = messageOfRow(row);
+    const newer = this.#widened(messageOfRow(row), older);
     for (const message of older)
       this.#end(message, { state: 'superseded', detail: `replaced by: ${newer.subject}`, now, kind: 'superseded' });
     const replaces = older.flatMap((message): Replaced[] => [
@@ -257,21 +275,52 @@ export class Outbox {
     );
   }
 
-  #waitingFor(alert: string, contact: string): OutboxMessage[] {
-    const sql = `SELECT * FROM notify_message INDEXED BY notify_by_alert WHERE alert = ? AND contact = ? AND state = 'waiting' ORDER BY number`;
-    return this.#all(sql, alert, contact).map(messageOfRow);
+  /** Makes a summary of a message that takes the place of one about more alerts. It has not been tried yet. */
+  #widened(message: OutboxMessage, older: readonly OutboxMessage[]): OutboxMessage {
+    const before = older.map(({ transition }) => transition);
+    const transition = joined(message.transition, before);
+    if (transition === message.transition) return message;
+    const subject = summarySubject(transition);
+    const alert = transition.alert.id;
+    this.#run(
+      `UPDATE notify_message SET kind = 'backlog', alert = ?, subject = ?, transition = ? WHERE id = ?`,
+      ...[alert, subject, JSON.stringify(transition), message.id],
+    );
+    this.#tellsOf(message.id, transition);
+    return { ...message, kind: 'backlog', alert, subject, transition };
+  }
+
+  #tellsOf(id: string, transition: Transition): void {
+    for (const alert of alertsOf(transition)) this.#run('INSERT INTO notify_about VALUES (?, ?) ON CONFLICT DO NOTHING', alert.id, id);
+  }
+
+  /** Which message one about this alert answers to. */
+  #firstMessage(alert: string, contact: string): string | null {
+    const row = this.#get('SELECT first_message FROM notify_told WHERE alert = ? AND contact = ?', alert, contact);
+    return row === undefined ? null : String(row.first_message);
+  }
+
+  #waitingFor(transition: Transition, contact: string): OutboxMessage[] {
+    const waiting = alertsOf(transition).flatMap(({ id }) => this.#waitingAbout(id, contact));
+    return [...new Map(waiting.map((message) => [message.number, message])).values()].sort((a, b) => a.number - b.number);
+  }
+
+  #waitingAbout(alert: string, contact: string): OutboxMessage[] {
+    const sql = `SELECT * FROM notify_message WHERE contact = ? AND state = 'waiting' AND number IN (
+        SELECT number FROM notify_message INDEXED BY notify_by_alert WHERE alert = ?
+        UNION SELECT number FROM notify_about JOIN notify_message ON id = message WHERE notify_about.alert = ?)
+      ORDER BY number`;
+    return this.#all(sql, contact, alert, alert).map(messageOfRow);
   }
 
   #end(message: OutboxMessage, end: { state: MessageState; detail: string; now: number; kind: string }): void {
     this.#run('UPDATE notify_message SET state = ?, detail = ?, ended_at = ? WHERE id = ?', end.state, end.detail, end.now, message.id);
-    this.note({
-      alert: message.alert,
-      transition: message.transition.id,
-      message: message.id,
-      kind: end.kind,
-      detail: end.detail,
-      at: end.now,
-    });
+    this.#noteOf(message, { kind: end.kind, detail: end.detail, at: end.now });
+  }
+
+  /** On the timeline of every alert that the message tells of. */
+  #noteOf({ id, transition }: OutboxMessage, entry: { kind: string; detail: string; at: number }): void {
+    for (const alert of alertsOf(transition)) this.note({ ...entry, alert: alert.id, transition: transition.id, message: id });
   }
 
   #statement(sql: string): StatementSync {

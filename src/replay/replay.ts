@@ -13,7 +13,7 @@ import type { DeviceState } from '../alerts/device-state.ts';
 import { Devices } from '../alerts/devices.ts';
 import { type Counts, Evaluating } from '../alerts/evaluating.ts';
 import type { NewTransition } from '../alerts/lifecycle.ts';
-import type { Transition } from '../domain/alert.ts';
+import type { Alert, Transition } from '../domain/alert.ts';
 import type { DeviceDirectory } from '../domain/device.ts';
 import type { Channel } from '../domain/notification.ts';
 import type { DeviceRef, Reading, Shape } from '../domain/reading.ts';
@@ -22,6 +22,7 @@ import type { NotifyConfig } from '../notify/config.ts';
 import { decide, type MessageKind } from '../notify/decide.ts';
 import { factsOf } from '../notify/facts.ts';
 import { render, subjectOf } from '../notify/render.ts';
+import { alertsOf, endedBy, tellingsOf } from '../notify/summary.ts';
 import type { CompiledRule } from '../rules/compile.ts';
 
 export interface ReplayOptions {
@@ -109,6 +110,7 @@ export class Replay {
     });
     this.#devices.register(options.startsAt);
     for (const device of this.#devices.all) this.#evaluating.arm(device);
+    for (const { instance } of this.#devices.groups) this.#evaluating.arm(instance.device);
   }
 
   /** Journal time, µs. */
@@ -195,23 +197,27 @@ export class Replay {
     this.#sequence += 1;
     const transition: Transition = { ...unnumbered, sequence: this.#sequence };
     this.#options.onTransition?.(transition);
-    const alert = transition.alert.id;
-    const told = this.#told.get(alert) ?? [];
-    const { kind, contacts, reason } = decide(transition, { config: this.#options.notify, told });
+    const toldOf = (alert: string): readonly string[] => this.#told.get(alert) ?? [];
+    const decision = decide(transition, { config: this.#options.notify, told: toldOf(transition.alert.id), toldOf });
+    const { kind, reason } = decision;
     this.#note({ transition: transition.id, reason });
-    if (kind !== null) {
-      for (const contact of contacts) this.#send(transition, { kind, contact, reason });
-      if (contacts.length > 0) this.#told.set(alert, [...new Set([...told, ...contacts])].sort());
+    for (const telling of kind === null ? [] : tellingsOf(transition, decision)) {
+      const { contact } = telling;
+      if (kind !== null) this.#send(telling.transition, { kind, contact, reason });
+      for (const { id } of alertsOf(telling.transition)) this.#told.set(id, [...new Set([...toldOf(id), contact])].sort());
     }
-    if (transition.kind === 'resolved') this.#told.delete(alert);
+    for (const alert of endedBy(transition)) this.#told.delete(alert);
   }
 
   #send(transition: Transition, told: { kind: MessageKind; contact: string; reason: string }): void {
     this.#messages += 1;
     const { onMessage, directory, publicUrl = null } = this.#options;
     if (onMessage === undefined) return;
-    const rule = this.#ruleTexts.get(transition.alert.rule);
-    const input = () => ({ kind: told.kind, transition, facts: factsOf(transition.alert, rule, directory), replaces: [], publicUrl });
+    const factsOfAlert = (alert: Alert) => factsOf(alert, this.#ruleTexts.get(alert.rule), directory);
+    const input = () => {
+      const facts = factsOfAlert(transition.alert);
+      return { kind: told.kind, transition, facts, factsOf: factsOfAlert, replaces: [], publicUrl };
+    };
     onMessage({
       at: this.#time,
       transition,

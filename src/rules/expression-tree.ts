@@ -6,6 +6,7 @@ export interface CelNode {
   readonly op: string;
   args: unknown;
   readonly start: number;
+  readonly end: number;
   /** Where the node is best pointed at: for `a.b` the `b`. */
   readonly pos: number;
   readonly checkedType?: { readonly name: string };
@@ -23,6 +24,8 @@ export function isCelNode(value: unknown): value is CelNode {
     'args' in value &&
     'start' in value &&
     typeof value.start === 'number' &&
+    'end' in value &&
+    typeof value.end === 'number' &&
     'setMeta' in value &&
     typeof value.setMeta === 'function'
   );
@@ -52,4 +55,57 @@ export function callOf(node: CelNode): { name: string; args: CelNode[] } | undef
 
 export function literalOf(node: CelNode | undefined): unknown {
   return node?.op === 'value' ? node.args : undefined;
+}
+
+/** `device('door-1').open` and `device('door-1').metric('pm2.5')` → the device and its metric; undefined for anything else. */
+export function remoteName(node: CelNode): { device: string; metric: string } | undefined {
+  if (node.op === 'rcall' && Array.isArray(node.args) && node.args[0] === 'metric') {
+    const [receiver, argument] = childrenOf(node);
+    const device = receiver === undefined ? undefined : deviceOf(receiver);
+    const metric = literalOf(argument);
+    return device !== undefined && typeof metric === 'string' ? { device, metric } : undefined;
+  }
+  const path: string[] = [];
+  let left: CelNode | undefined = node;
+  while (left?.op === '.' && Array.isArray(left.args)) {
+    path.unshift(String(left.args[1]));
+    left = childrenOf(left)[0];
+  }
+  const device = left === undefined ? undefined : deviceOf(left);
+  return device === undefined || path.length === 0 ? undefined : { device, metric: path.join('.') };
+}
+
+function deviceOf(node: CelNode): string | undefined {
+  const call = callOf(node);
+  const id = call?.name === 'device' && call.args.length === 1 ? literalOf(call.args[0]) : undefined;
+  return typeof id === 'string' ? id : undefined;
+}
+
+/** The arguments of the call that begins at `start`, as they are written, each with where its first character stands. */
+export function argumentTexts(text: string, start: number): { text: string; start: number }[] {
+  const open = text.indexOf('(', start);
+  const found: { text: string; start: number }[] = [];
+  let depth = 0;
+  let from = open + 1;
+  let quote = '';
+  const take = (end: number): void => {
+    const raw = text.slice(from, end);
+    if (raw.trim() !== '') found.push({ text: raw.trim(), start: from + raw.length - raw.trimStart().length });
+    from = end + 1;
+  };
+  for (let at = open; at >= 0 && at < text.length; at++) {
+    const character = text[at] ?? '';
+    if (quote !== '') {
+      if (character === '\\') at += 1;
+      else if (character === quote) quote = '';
+    } else if (character === '"' || character === "'") quote = character;
+    else if ('([{'.includes(character)) depth += 1;
+    else if (')]}'.includes(character)) {
+      depth -= 1;
+      if (depth > 0) continue;
+      take(at);
+      break;
+    } else if (character === ',' && depth === 1) take(at);
+  }
+  return found;
 }

@@ -7,29 +7,62 @@
  * test holds the two together. An expression of any other shape is left to CEL.
  */
 import type { MetricType } from '../domain/device.ts';
-import { type CelNode, callOf, childrenOf, dottedName, literalOf } from './expression-tree.ts';
-import { type Frame, isFresh, type Truth } from './frame.ts';
+import type { Value } from '../domain/reading.ts';
+import { type CelNode, callOf, childrenOf, dottedName, literalOf, remoteName } from './expression-tree.ts';
+import { type Frame, isFresh, isRemoteFresh, type Truth } from './frame.ts';
 
 /** NaN is unknown; infinity never comes out of it. */
 type NumberOf = (frame: Frame) => number;
 type TruthOf = (frame: Frame) => Truth;
 type TextOf = (frame: Frame) => string | undefined;
 
-export interface MetricReference {
-  /** Index in the frame's cells. */
+/** What a node of an expression stands for: an input of the rule. */
+export interface Reference {
+  readonly kind: 'metric' | 'remote' | 'window' | 'stale' | 'aggregate';
+  /** Among the program's inputs of that kind; of `stale`, the metric's. */
   readonly index: number;
   /** Null: not known before a value is there. */
   readonly type: MetricType | null;
+  /** Of `stale`: after how long. */
+  readonly durationUs?: number;
 }
-/** The nodes that stand for metrics, found when the names were checked. */
-export type MetricNodes = ReadonlyMap<CelNode, MetricReference>;
+/** The nodes that stand for inputs, found when the names were checked. */
+export type References = ReadonlyMap<CelNode, Reference>;
 
+/** Reads an input; undefined is unknown. What CEL asks, too. */
+export function readInput(reference: Reference): (frame: Frame) => Value | undefined {
+  const { kind, index, durationUs = 0 } = reference;
+  switch (kind) {
+    case 'metric':
+      return (frame) => {
+        const cell = frame.cells[index];
+        return cell === undefined || cell.value === undefined || !isFresh(frame, cell) ? undefined : cell.value;
+      };
+    case 'remote':
+      return (frame) => {
+        const remote = frame.inputs.remotes[index];
+        return remote === undefined || remote.cell.value === undefined || !isRemoteFresh(frame, remote) ? undefined : remote.cell.value;
+      };
+    case 'window':
+      return (frame) => known(frame.inputs.windows[index]?.value(frame.now));
+    case 'aggregate':
+      return (frame) => known(frame.inputs.aggregate(index, frame.now));
+    case 'stale':
+      return (frame) => {
+        const cell = frame.cells[index];
+        // Of a metric that never had a value nothing can be said; noData counts from the registration.
+        return cell === undefined || cell.value === undefined ? undefined : frame.now - cell.at >= durationUs;
+      };
+  }
+}
+
+const known = (value: number | undefined): number | undefined => (value === undefined || Number.isNaN(value) ? undefined : value);
 const finite = (value: number): number => (Number.isFinite(value) ? value : Number.NaN);
 
 /** Undefined when the expression is of another shape. */
-export function fastPath(node: CelNode, metrics: MetricNodes): TruthOf | undefined {
+export function fastPath(node: CelNode, metrics: References): TruthOf | undefined {
   const reference = metrics.get(node);
-  if (reference !== undefined) return reference.type === 'boolean' ? truthMetric(reference.index) : undefined;
+  if (reference !== undefined) return reference.type === 'boolean' ? truthInput(reference, node) : undefined;
   const literal = literalOf(node);
   if (typeof literal === 'boolean') return () => literal;
   const [left, right] = childrenOf(node);
@@ -58,18 +91,23 @@ export interface Bound {
 }
 
 /** Undefined when the condition is no comparison of one metric with a constant. */
-export function boundOf(node: CelNode, metrics: MetricNodes): Bound | undefined {
+export function boundOf(node: CelNode, metrics: References): Bound | undefined {
   const [left, right] = childrenOf(node);
   if (left === undefined || right === undefined || !['<', '<=', '>', '>='].includes(node.op)) return undefined;
   const isFlipped = metrics.has(right);
   const reference = metrics.get(isFlipped ? right : left);
   const constant = isFlipped ? left : right;
-  if (reference === undefined || !isSurelyNumber(constant, metrics) || namesMetric(constant, metrics)) return undefined;
+  if (reference?.kind !== 'metric' || !isSurelyNumber(constant, metrics) || namesMetric(constant, metrics)) return undefined;
   const at = numberOf(constant, metrics);
   return at === undefined ? undefined : { index: reference.index, isAbove: node.op.startsWith('>') !== isFlipped, at };
 }
 
-const namesMetric = (node: CelNode, metrics: MetricNodes): boolean =>
+/** A number that names no input, such as `limits.temperature_max + 1`; undefined when it is something else. */
+export function constantOf(node: CelNode, metrics: References): NumberOf | undefined {
+  return isSurelyNumber(node, metrics) && !namesMetric(node, metrics) ? numberOf(node, metrics) : undefined;
+}
+
+const namesMetric = (node: CelNode, metrics: References): boolean =>
   metrics.has(node) || childrenOf(node).some((child) => namesMetric(child, metrics));
 
 function comparison(op: string, left: NumberOf | undefined, right: NumberOf | undefined): TruthOf | undefined {
@@ -99,9 +137,9 @@ function comparison(op: string, left: NumberOf | undefined, right: NumberOf | un
   }
 }
 
-function numberOf(node: CelNode, metrics: MetricNodes): NumberOf | undefined {
+function numberOf(node: CelNode, metrics: References): NumberOf | undefined {
   const reference = metrics.get(node);
-  if (reference !== undefined) return reference.type === null || reference.type === 'number' ? numberMetric(reference.index) : undefined;
+  if (reference !== undefined) return reference.type === null || reference.type === 'number' ? numberInput(reference, node) : undefined;
   const literal = literalOf(node);
   if (typeof literal === 'number') return () => literal;
   const limit = limitName(node);
@@ -130,7 +168,7 @@ function numberOf(node: CelNode, metrics: MetricNodes): NumberOf | undefined {
 }
 
 /** Whether CEL could take the node for nothing but a number. */
-function isSurelyNumber(node: CelNode, metrics: MetricNodes): boolean {
+function isSurelyNumber(node: CelNode, metrics: References): boolean {
   const reference = metrics.get(node);
   if (reference !== undefined) return reference.type === 'number';
   if (typeof literalOf(node) === 'number' || limitName(node) !== undefined) return true;
@@ -154,7 +192,21 @@ function limitOf(name: string): NumberOf {
   };
 }
 
-function numberMetric(index: number): NumberOf {
+/** A metric of the device itself is by far the most read: it is read without a further call. */
+function numberInput(reference: Reference, node: CelNode): NumberOf {
+  const { index } = reference;
+  if (reference.kind === 'window') return (frame) => frame.inputs.windows[index]?.value(frame.now) ?? Number.NaN;
+  if (reference.kind === 'aggregate') return (frame) => frame.inputs.aggregate(index, frame.now);
+  if (reference.kind !== 'metric') {
+    const read = readInput(reference);
+    const name = nameOf(reference, node);
+    return (frame) => {
+      const value = read(frame);
+      if (typeof value === 'number') return value;
+      if (value !== undefined) frame.failure = `${name} is ${JSON.stringify(value)}, not a number`;
+      return Number.NaN;
+    };
+  }
   return (frame) => {
     const cell = frame.cells[index];
     if (cell === undefined || cell.value === undefined || !isFresh(frame, cell)) return Number.NaN;
@@ -164,14 +216,21 @@ function numberMetric(index: number): NumberOf {
   };
 }
 
-function truthMetric(index: number): TruthOf {
+function truthInput(reference: Reference, node: CelNode): TruthOf {
+  const read = readInput(reference);
+  const name = nameOf(reference, node);
   return (frame) => {
-    const cell = frame.cells[index];
-    if (cell === undefined || cell.value === undefined || !isFresh(frame, cell)) return undefined;
-    if (typeof cell.value === 'boolean') return cell.value;
-    frame.failure = `${cell.name} is ${JSON.stringify(cell.value)}, neither true nor false`;
+    const value = read(frame);
+    if (typeof value === 'boolean' || value === undefined) return value;
+    frame.failure = `${name} is ${JSON.stringify(value)}, neither true nor false`;
     return undefined;
   };
+}
+
+function nameOf(reference: Reference, node: CelNode): string {
+  const remote = remoteName(node);
+  if (reference.kind === 'remote' && remote !== undefined) return `${remote.metric} of ${remote.device}`;
+  return String(literalOf(callOf(node)?.args[0]) ?? dottedName(node)?.join('.') ?? reference.kind);
 }
 
 function not(inner: TruthOf | undefined): TruthOf | undefined {

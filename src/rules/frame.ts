@@ -1,6 +1,7 @@
 /**
- * What a condition sees when it is evaluated: the latest value of each metric that its rule names, the device's limits,
- * and the event time against which a value is fresh or not. One frame is reused for every evaluation.
+ * What a condition sees when it is evaluated: the latest value of each metric that its rule names, what else the rule reads
+ * (windows, other devices, a group), the device's limits, and the event time against which a value is fresh or not. One
+ * frame is reused for every evaluation.
  */
 import type { Value } from '../domain/reading.ts';
 
@@ -15,6 +16,33 @@ export interface Cell {
   receivedAt: number;
   /** When any value of the metric last reached us, a late one included: what silence is counted from. */
   heardAt: number;
+  /** The windows over this metric; null: none, as for most. */
+  windows: readonly CellWindow[] | null;
+}
+
+/** A window function's memory of one metric of one device. Values of a truth-valued metric count as 0 and 1. */
+export interface CellWindow {
+  /** Over the window that ends at `now`, µs of event time; NaN is unknown. */
+  value(now: number): number;
+  add(at: number, value: number, maxGapUs: number): void;
+}
+
+/** A metric of another device, with what is needed to say how old it is. */
+export interface RemoteCell {
+  readonly device: string;
+  readonly cell: Cell;
+  /** How old a value of that device may be and still count. */
+  readonly maxGapUs: () => number;
+  /** What to add to that device's time to get to ours, µs: what its clock is behind by. */
+  readonly clockOffsetUs: () => number;
+}
+
+/** What a rule reads beside its device's own latest values, in the order of the program's inputs. */
+export interface FrameInputs {
+  readonly windows: readonly CellWindow[];
+  readonly remotes: readonly RemoteCell[];
+  /** The group's value of an aggregate; NaN is unknown. */
+  aggregate(index: number, now: number): number;
 }
 
 /** What `device` is in a condition. */
@@ -29,17 +57,26 @@ export class DeviceFacts {
   }
 }
 
+export const NO_INPUTS: FrameInputs = Object.freeze({ windows: [], remotes: [], aggregate: () => Number.NaN });
+
 export interface Frame {
   /** In the order of the program's metrics. */
   cells: readonly Cell[];
+  inputs: FrameInputs;
   facts: DeviceFacts;
   limits: Readonly<Record<string, number>>;
   /** Event time of the evaluation, µs. */
   now: number;
+  /** What to add to event times of the device to get to ours, µs. */
+  clockOffsetUs: number;
+  /** False when time alone brought the evaluation about: such a one is no reading to count. */
+  isReading: boolean;
   /** A value no older than this is fresh, whatever `maxGapUs` says: the cheap first question. */
   surelyFreshUs: number;
   /** How old a value may be and still count. */
   maxGapUs: () => number;
+  /** How much of the event time between the two we were down for, µs. */
+  downUs: (from: number, to: number) => number;
   /** Set by an evaluation that failed; it counts only when the result is unknown. */
   failure: string | null;
   /** Evaluations that failed since the caller last looked, and why the latest did. */
@@ -49,11 +86,15 @@ export interface Frame {
 
 export const createFrame = (): Frame => ({
   cells: [],
+  inputs: NO_INPUTS,
   facts: new DeviceFacts('', {}),
   limits: {},
   now: 0,
+  clockOffsetUs: 0,
+  isReading: true,
   surelyFreshUs: 0,
   maxGapUs: () => 0,
+  downUs: () => 0,
   failure: null,
   errors: 0,
   lastError: null,
@@ -61,6 +102,10 @@ export const createFrame = (): Frame => ({
 
 export const isFresh = (frame: Frame, cell: Cell): boolean =>
   frame.now - cell.at <= frame.surelyFreshUs || frame.now - cell.at <= frame.maxGapUs();
+
+/** Both times brought to our own: each device's clock may be off in its own way. */
+export const isRemoteFresh = (frame: Frame, remote: RemoteCell): boolean =>
+  frame.now + frame.clockOffsetUs - (remote.cell.at + remote.clockOffsetUs()) <= remote.maxGapUs();
 
 /** A condition's value: true, false, or undefined for unknown. */
 export type Truth = boolean | undefined;

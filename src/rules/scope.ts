@@ -3,7 +3,7 @@
  * and evaluates them. With a profile every name is known and typed; without one, any name may be a metric.
  */
 import { Environment } from '@marcbachmann/cel-js';
-import type { MetricType, Profile } from '../domain/device.ts';
+import type { DeviceDirectory, MetricType, Profile } from '../domain/device.ts';
 import { DeviceFacts } from './frame.ts';
 
 export interface Scope {
@@ -13,6 +13,11 @@ export interface Scope {
   readonly metricTypes: ReadonlyMap<string, MetricType> | null;
   /** Null: any limit may be set, device by device. */
   readonly limitNames: readonly string[] | null;
+  /** What is known of the type of each input, by the key under which CEL asks for it. Grows while rules are compiled. */
+  readonly types: Map<string, MetricType>;
+  /** The labels that make a group; null: the rule is on single devices, whose metrics are the names. */
+  readonly group: readonly string[] | null;
+  readonly directory: DeviceDirectory;
   readonly environment: Environment;
 }
 
@@ -36,20 +41,23 @@ interface MacroContext {
   getValue(key: string): unknown;
 }
 
-export function createScope(profile: Profile | null): Scope {
+/** @param group for rules on groups: the labels they are made by; the names are then those of aggregates */
+export function createScope(profile: Profile | null, directory: DeviceDirectory, group: readonly string[] | null = null): Scope {
   // A profile that lists no metrics takes whatever the payload holds: its names are as open as those of no profile.
   const metricTypes =
     profile === null || profile.metrics.length === 0 ? null : new Map(profile.metrics.map((metric) => [metric.name, metric.type]));
+  const types = new Map(metricTypes ?? []);
   const environment = new Environment({ unlistedVariablesAreDyn: metricTypes === null })
     .registerType('Device', { ctor: DeviceFacts, fields: { id: 'string', name: 'string', labels: 'map<string, string>' } })
     .registerVariable('device', 'Device')
     .registerVariable('limits', 'map<string, double>');
   registerArithmetic(environment);
-  registerMetricMacro(environment, metricTypes);
+  registerMetricMacro(environment, types);
   for (const [name, type] of metricTypes ?? []) {
     if (isPlainName(name) && !environment.hasVariable(name)) registerMetric(environment, name, CEL_TYPES[type]);
   }
-  return { profile, metricTypes, limitNames: profile === null ? null : Object.keys(profile.limits), environment };
+  const limitNames = profile === null ? (group === null ? null : []) : Object.keys(profile.limits);
+  return { profile, metricTypes, limitNames, types, group, directory, environment };
 }
 
 export const isPlainName = (name: string): boolean => IDENTIFIER.test(name) && !BUILT_IN_NAMES.includes(name);
@@ -84,15 +92,21 @@ function registerArithmetic(environment: Environment): void {
   environment.registerOperator('int == double', (left: unknown, right: unknown) => Number(left) === Number(right));
 }
 
-/** `metric('AM2301.Temperature')`: a macro, because its type is that of the metric named. */
-function registerMetricMacro(environment: Environment, metricTypes: ReadonlyMap<string, MetricType> | null): void {
+/** `metric('AM2301.Temperature')`: a macro, because its type is that of the metric, or other input, named. */
+function registerMetricMacro(environment: Environment, types: ReadonlyMap<string, MetricType>): void {
   environment.registerFunction('metric(ast): dyn', ({ args }: { args: readonly ExpressionNode[] }) => {
     const name = String(args[0]?.args);
-    const type = metricTypes?.get(name);
+    const type = types.get(name);
     return {
       async: false,
       typeCheck: (checker: MacroChecker) => checker.getType(type === undefined ? 'dyn' : CEL_TYPES[type]),
       evaluate: (_evaluator: unknown, _macro: unknown, context: MacroContext) => context.getValue(METRIC_KEY_PREFIX + name),
     };
   });
+}
+
+export function scopeOf(scopes: ReadonlyMap<string | null, Scope>, profile: string | null): Scope {
+  const scope = scopes.get(profile);
+  if (scope === undefined) throw new Error(`no scope was made for the profile ${profile}`);
+  return scope;
 }

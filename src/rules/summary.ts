@@ -3,17 +3,17 @@
  * latest values are shown whatever their age; what has no value shows as a dash.
  */
 import type { Value } from '../domain/reading.ts';
-import type { Place } from '../domain/rule.ts';
+import { type Place, renderPlace } from '../domain/rule.ts';
 import { TocsinError } from '../std/errors.ts';
-import { compileValue, type Evaluate, type MetricList } from './condition.ts';
+import { compileValue, type Evaluate } from './condition.ts';
 import type { Frame } from './frame.ts';
+import type { Inputs } from './inputs.ts';
 import type { Scope } from './scope.ts';
-import { renderPlace } from './yaml-file.ts';
 
 const NO_VALUE = '—';
 
 /** Throws a TocsinError when a part does not compile. */
-export function compileSummary(template: { text: string; place: Place }, scope: Scope, metrics: MetricList): (frame: Frame) => string {
+export function compileSummary(template: { text: string; place: Place }, scope: Scope, inputs: Inputs): (frame: Frame) => string {
   const parts: (string | Evaluate<Value>)[] = [];
   let rest = template.text;
   while (rest !== '') {
@@ -23,7 +23,7 @@ export function compileSummary(template: { text: string; place: Place }, scope: 
     if (close < 0)
       throw new TocsinError('summary: {{ is not closed', { place: renderPlace(template.place), hint: 'write {{temperature}}' });
     const text = rest.slice(open + 2, close).trim();
-    parts.push(rest.slice(0, open), compilePart(text, template.place, scope, metrics));
+    parts.push(rest.slice(0, open), compilePart(text, template.place, scope, inputs));
     rest = rest.slice(close + 2);
   }
   parts.push(rest);
@@ -37,9 +37,9 @@ export function compileSummary(template: { text: string; place: Place }, scope: 
   };
 }
 
-function compilePart(text: string, place: Place, scope: Scope, metrics: MetricList): Evaluate<Value> {
+function compilePart(text: string, place: Place, scope: Scope, inputs: Inputs): Evaluate<Value> {
   try {
-    return compileValue({ text, place }, scope, metrics);
+    return compileValue({ text, place }, scope, inputs);
   } catch (error) {
     if (!(error instanceof TocsinError)) throw error;
     const hint = error.hint === undefined ? {} : { hint: error.hint };

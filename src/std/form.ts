@@ -5,57 +5,171 @@
  */
 import * as z from 'zod';
 import { TocsinError } from './errors.ts';
-import { parseDurationMs, parseSizeBytes } from './quantity.ts';
+import { isUnwritten, unwritten, written } from './json-schema.ts';
+import { DURATION, formatDurationMs, formatSizeBytes, parseDurationMs, parseSizeBytes, SIZE } from './quantity.ts';
 
-/** An object in which unknown keys are errors with "did you mean". */
-export function strictObject<Shape extends z.core.$ZodShape>(shape: Shape) {
-  const known = Object.keys(shape);
+/** An object in which unknown keys are errors with "did you mean". `missing` is the hint when the whole object is left out. */
+export function strictObject<Shape extends z.core.$ZodShape>(shape: Shape, missing?: string) {
+  const known = Object.keys(shape).filter((key) => shape[key] !== undefined && !isUnwritten(shape[key]));
   // One line a key, in the order of `issue.keys`: problemsOf() gives each its own place.
   return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? (issue.keys ?? []).map((key) => unknownKey(key, known)).join('\n') : undefined),
+    error: (issue) => {
+      if (issue.code === 'unrecognized_keys') return (issue.keys ?? []).map((key) => unknownKey(key, known)).join('\n');
+      return missing === undefined ? undefined : `\t${missing}`;
+    },
   });
 }
 
-/** A duration such as `10m`, in milliseconds. */
-export const duration = () =>
-  z.unknown().transform((value, context): number => {
-    const milliseconds = typeof value === 'string' ? parseDurationMs(value) : undefined;
-    if (milliseconds !== undefined) return milliseconds;
-    return refuse(context, 'expected a duration', 'write a number with a unit: 500ms, 30s, 10m, 1h30m, 7d');
-  });
+/** For zod's own validators: what to do when a value is left out. */
+export const whenMissing = (hint: string): { error: string } => ({ error: `\t${hint}` });
+
+/** A key that people may try and that is refused, with the reason; left out it is nothing. */
+export const refused = (message: string, hint: string) =>
+  unwritten(
+    z
+      .unknown()
+      .transform((value, context): undefined => (value === undefined ? undefined : refuse(context, message, hint)))
+      .optional(),
+  );
+
+const POSITIVE_JSON = { type: 'string', pattern: DURATION.source };
+const DURATION_JSON = [{ type: 'string', pattern: `^0$|${DURATION.source}` }, { const: 0 }];
+const DURATION_EXAMPLES = ['500ms', '30s', '10m', '1h30m', '7d'];
+
+export interface DurationLimits {
+  readonly minMs?: number;
+  readonly maxMs?: number;
+}
+
+/** A duration such as `10m`, in milliseconds; `0` needs no unit. */
+export const duration = (limits: DurationLimits = {}) =>
+  written(
+    z.unknown().transform((value, context): number => {
+      const milliseconds = durationOf(value);
+      if (milliseconds === undefined)
+        return refuse(context, 'expected a duration', `write a number with a unit: ${DURATION_EXAMPLES.join(', ')}`);
+      return withinLimits(milliseconds, limits, context);
+    }),
+    { ...((limits.minMs ?? 0) > 0 ? POSITIVE_JSON : { anyOf: DURATION_JSON }), examples: DURATION_EXAMPLES },
+    asWritten(showDuration),
+  );
 
 /** The same, or `off`, which is null. */
-export const durationOrOff = () =>
-  z.unknown().transform((value, context): number | null => {
-    if (value === 'off' || value === false) return null;
-    const milliseconds = typeof value === 'string' ? parseDurationMs(value) : undefined;
-    if (milliseconds !== undefined) return milliseconds;
-    return refuse(context, 'expected a duration or off', 'write a number with a unit: 30s, 10m, 7d; or off');
-  });
+export const durationOrOff = (limits: DurationLimits = {}) =>
+  written(
+    z.unknown().transform((value, context): number | null => {
+      if (value === 'off' || value === false) return null;
+      const milliseconds = durationOf(value);
+      if (milliseconds === undefined)
+        return refuse(context, 'expected a duration or off', 'write a number with a unit: 30s, 10m, 7d; or off');
+      return withinLimits(milliseconds, limits, context);
+    }),
+    { anyOf: [...DURATION_JSON, { enum: ['off', false] }], examples: ['30s', '10m', '7d', 'off'] },
+    (value) => (value === null ? 'off' : asWritten(showDuration)(value)),
+  );
 
 /** A size such as `10GB`, or a plain number of bytes. */
 export const size = () =>
-  z.unknown().transform((value, context): number => {
-    const bytes = typeof value === 'number' ? value : typeof value === 'string' ? parseSizeBytes(value) : undefined;
-    if (bytes !== undefined && Number.isSafeInteger(bytes) && bytes >= 0) return bytes;
-    return refuse(context, 'expected a size', 'write a number with a unit: 64KB, 256MB, 10GB');
-  });
+  written(
+    z.unknown().transform((value, context): number => {
+      const bytes = typeof value === 'number' ? value : typeof value === 'string' ? parseSizeBytes(value) : undefined;
+      if (bytes !== undefined && Number.isSafeInteger(bytes) && bytes >= 0) return bytes;
+      return refuse(context, 'expected a size', 'write a number with a unit: 64KB, 256MB, 10GB');
+    }),
+    {
+      anyOf: [
+        { type: 'string', pattern: SIZE.source },
+        { type: 'integer', minimum: 0 },
+      ],
+      examples: ['64KB', '256MB', '10GB'],
+    },
+    asWritten(formatSizeBytes),
+  );
 
 /** A whole number from 0; text of digits too, as it comes from an environment variable. */
 export const count = () =>
-  z.unknown().transform((value, context): number => {
-    const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
-    if (typeof number === 'number' && Number.isSafeInteger(number) && number >= 0) return number;
-    return refuse(context, 'expected a whole number, 0 or more');
-  });
+  written(
+    z.unknown().transform((value, context): number => {
+      const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
+      if (typeof number === 'number' && Number.isSafeInteger(number) && number >= 0) return number;
+      return refuse(context, 'expected a whole number, 0 or more');
+    }),
+    {
+      anyOf: [
+        { type: 'integer', minimum: 0 },
+        { type: 'string', pattern: '^\\d{1,15}$' },
+      ],
+    },
+  );
+
+export const wholeNumber = (min: number, max: number) =>
+  written(
+    z.unknown().transform((value, context): number => {
+      if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+      return refuse(context, `expected a whole number from ${min} to ${max}`);
+    }),
+    { type: 'integer', minimum: min, maximum: max },
+  );
 
 /** true or false; `"true"` and `"false"` too, as they come from an environment variable. */
 export const flag = () =>
-  z.unknown().transform((value, context): boolean => {
-    if (value === true || value === 'true') return true;
-    if (value === false || value === 'false') return false;
-    return refuse(context, 'expected true or false');
-  });
+  written(
+    z.unknown().transform((value, context): boolean => {
+      if (value === true || value === 'true') return true;
+      if (value === false || value === 'false') return false;
+      return refuse(context, 'expected true or false');
+    }),
+    { enum: [true, false, 'true', 'false'] },
+  );
+
+/** Text, or a number or truth value, as people write the values of labels. */
+export const word = () =>
+  written(
+    z.unknown().transform((value, context): string => {
+      if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return String(value);
+      return refuse(context, 'expected text');
+    }),
+    { type: ['string', 'number', 'boolean'] },
+  );
+
+/** At least one name and none twice; a single text stands for a list of one. */
+export const names = () =>
+  written(
+    z.unknown().transform((value, context): string[] => {
+      const list: unknown[] = Array.isArray(value) ? value : [value];
+      if (list.length === 0) return refuse(context, 'expected at least one name');
+      return list.map((name, index): string => {
+        const at = Array.isArray(value) ? [index] : [];
+        if (typeof name !== 'string' || name.trim() === '') return refuse(context, 'expected a name, or a list of names', undefined, at);
+        return list.indexOf(name) === index ? name : refuse(context, `${JSON.stringify(name)} stands in it twice`, undefined, at);
+      });
+    }),
+    {
+      anyOf: [
+        { type: 'string', pattern: '\\S' },
+        { type: 'array', items: { type: 'string', pattern: '\\S' }, minItems: 1, uniqueItems: true },
+      ],
+    },
+  );
+
+const durationOf = (value: unknown): number | undefined => {
+  if (value === 0 || value === '0') return 0;
+  const milliseconds = typeof value === 'string' ? parseDurationMs(value) : undefined;
+  return milliseconds !== undefined && Number.isFinite(milliseconds) ? milliseconds : undefined;
+};
+
+const asWritten =
+  (show: (value: number) => unknown) =>
+  (value: unknown): unknown =>
+    typeof value === 'number' ? show(value) : value;
+
+const showDuration = (milliseconds: number): string => (milliseconds === 0 ? '0s' : formatDurationMs(milliseconds));
+
+function withinLimits(milliseconds: number, { minMs = 0, maxMs }: DurationLimits, context: z.core.$RefinementCtx<unknown>): number {
+  if (milliseconds < minMs)
+    return refuse(context, minMs === 1 ? 'must be longer than nothing' : `expected at least ${showDuration(minMs)}`);
+  return maxMs === undefined || milliseconds <= maxMs ? milliseconds : refuse(context, `expected at most ${showDuration(maxMs)}`);
+}
 
 /** Adds a problem with a hint; for use in `transform`. */
 export function refuse(context: z.core.$RefinementCtx<unknown>, message: string, hint?: string, path: PropertyKey[] = []): never {
@@ -79,27 +193,28 @@ export function problemsOf(
     }
     const key = issue.path.at(-1);
     const found = valueAt(root, issue.path);
+    const hint = issue.code === 'custom' ? hintOf(issue.params) : issue.message.split('\t')[1];
+    if ((issue.code === 'invalid_type' || issue.code === 'custom') && found === undefined && typeof key === 'string')
+      return [problem(`${key} is missing`, hint, place(issue.path.slice(0, -1), 'value'))];
     if (issue.code === 'invalid_type') {
-      if (found === undefined && typeof key === 'string')
-        return [problem(`${key} is missing`, undefined, place(issue.path.slice(0, -1), 'value'))];
       const quotes = issue.expected === 'string' && (typeof found === 'number' || typeof found === 'boolean');
-      const hint = quotes ? 'put it in quotes' : undefined;
-      return [problem(`${label(key)}expected ${nameOf(issue.expected)}, found ${kindOf(found)}`, hint, place(issue.path, 'value'))];
+      const message = `${label(key)}expected ${nameOf(issue.expected)}, found ${kindOf(found)}`;
+      return [problem(message, quotes ? 'put it in quotes' : undefined, place(issue.path, 'value'))];
     }
     if (issue.code === 'invalid_value') {
       const options = issue.values.map(String);
       if (found === undefined)
         return [problem(`${String(key)} is missing: one of ${options.join(', ')}`, undefined, place(issue.path.slice(0, -1), 'value'))];
       const near = typeof found === 'string' ? nearest(found, options) : undefined;
-      const hint = near === undefined ? undefined : `did you mean ${near}?`;
-      return [
-        problem(`${label(key)}expected ${options.length === 1 ? '' : 'one of '}${options.join(', ')}`, hint, place(issue.path, 'value')),
-      ];
+      const message = `${label(key)}expected ${options.length === 1 ? '' : 'one of '}${options.join(', ')}`;
+      return [problem(message, near === undefined ? undefined : `did you mean ${near}?`, place(issue.path, 'value'))];
     }
-    const params: unknown = issue.code === 'custom' ? issue.params?.hint : undefined;
-    return [problem(`${label(key)}${issue.message}`, typeof params === 'string' ? params : undefined, place(issue.path, 'value'))];
+    return [problem(`${label(key)}${issue.message}`, hint, place(issue.path, 'value'))];
   });
 }
+
+const hintOf = (params: Readonly<Record<string, unknown>> | undefined): string | undefined =>
+  typeof params?.hint === 'string' ? params.hint : undefined;
 
 /** The candidate that a person most likely meant, or undefined. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {

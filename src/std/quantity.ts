@@ -21,9 +21,12 @@ const SIZE_UNITS: Record<string, number> = {
   TIB: 1024 ** 4,
 };
 
+export const DURATION = /^(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+$/;
+export const SIZE = /^\s*(\d+(?:\.\d+)?)\s*((?:[KMGTkmgt][Ii]?)?[Bb]|)\s*$/;
+
 /** `90s` → 90000; undefined when the text is no duration. */
 export function parseDurationMs(text: string): number | undefined {
-  const parts = /^(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+$/.test(text) ? text.match(/\d+(?:\.\d+)?(?:ms|[smhdw])/g) : null;
+  const parts = DURATION.test(text) ? text.match(/\d+(?:\.\d+)?(?:ms|[smhdw])/g) : null;
   if (parts === null) return undefined;
   let total = 0;
   for (const part of parts) {
@@ -35,7 +38,7 @@ export function parseDurationMs(text: string): number | undefined {
 
 /** `10GB` → 10_000_000_000; undefined when the text is no size. */
 export function parseSizeBytes(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)\s*([KMGT]?i?B?)$/i.exec(text.trim());
+  const match = SIZE.exec(text);
   if (match === null) return undefined;
   const factor = SIZE_UNITS[(match[2] ?? '').toUpperCase()];
   return factor === undefined ? undefined : Math.round(Number(match[1]) * factor);
@@ -46,6 +49,12 @@ export function writtenDuration(durationMs: number | null): string {
   if (durationMs === null) return 'off';
   if (durationMs === 0) return '0s';
   return durationMs % 1000 === 0 ? formatDurationMs(durationMs) : `${durationMs}ms`;
+}
+
+/** 10_000_000_000 → `10GB`; a number that is no whole count of a unit stays a number. */
+export function formatSizeBytes(bytes: number): string | number {
+  const unit = ['TB', 'GB', 'MB', 'KB'].find((candidate) => bytes > 0 && bytes % (SIZE_UNITS[candidate] ?? 1) === 0);
+  return unit === undefined ? bytes : `${bytes / (SIZE_UNITS[unit] ?? 1)}${unit}`;
 }
 
 /** 5_400_000 → `1h30m`; the largest units first, nothing below a second unless it is all there is. */

@@ -2,7 +2,7 @@
  * A YAML file whose every value and key can be traced back to `file:line:column`. Keys given twice, several documents in
  * one file and aliases that expand without end are problems, never surprises.
  */
-import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml';
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, Scalar } from 'yaml';
 import { messageOf, TocsinError } from './errors.ts';
 
 export interface YamlFile {
@@ -13,6 +13,11 @@ export interface YamlFile {
   position(at: readonly PropertyKey[], part?: 'key' | 'value'): { line: number; column: number };
   /** The same as `file:line:column`. */
   place(at: readonly PropertyKey[], part?: 'key' | 'value'): string;
+  /**
+   * Where the first visible character of the text at this path stands: inside its quotes, below the `|` of a block, and behind
+   * an alias where the text itself is written. For errors that point into a text.
+   */
+  textPosition(at: readonly PropertyKey[]): { line: number; column: number };
 }
 
 const ALIASES_MAX = 100;
@@ -42,7 +47,7 @@ export function parseYaml(source: { path: string; text: string }): { file: YamlF
   } catch (cause) {
     return { file: null, problems: [new TocsinError(oneLine(messageOf(cause)), { place: `${source.path}:1:1`, cause })] };
   }
-  const position = (at: readonly PropertyKey[], part: 'key' | 'value' = 'value') => placeOf(offsetOf(document?.contents ?? null, at, part));
+  const position = (at: readonly PropertyKey[], part: 'key' | 'value' = 'value') => placeOf(find(document, at, part).offset);
   const file: YamlFile = {
     path: source.path,
     value,
@@ -51,33 +56,51 @@ export function parseYaml(source: { path: string; text: string }): { file: YamlF
       const { line, column } = position(at, part);
       return `${source.path}:${line}:${column}`;
     },
+    textPosition(at) {
+      const { node, offset } = find(document, at, 'value');
+      return placeOf(textOffset(resolved(document, node), source.text) ?? offset);
+    },
   };
   return { file, problems: [] };
 }
 
 const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, ' ');
 
-function offsetOf(root: unknown, at: readonly PropertyKey[], part: 'key' | 'value'): number {
-  let node: unknown = root;
-  let offset = startOf(root) ?? 0;
+/** The node at a path, or the nearest enclosing one that there is, and where it begins. Aliases on the way are followed. */
+function find(document: Document | undefined, at: readonly PropertyKey[], part: 'key' | 'value'): { node: unknown; offset: number } {
+  let node: unknown = document?.contents ?? null;
+  let offset = startOf(node) ?? 0;
   for (const [index, key] of at.entries()) {
     const isLast = index === at.length - 1;
-    if (isMap(node)) {
-      const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(key));
-      if (pair === undefined) return offset;
+    const parent = resolved(document, node);
+    if (isMap(parent)) {
+      const pair = parent.items.find((item) => isScalar(item.key) && String(item.key.value) === String(key));
+      if (pair === undefined) break;
       // A key without a value (`rules:`) is shown by its key: the empty value stands nowhere a person would look.
       const valueIsEmpty = isScalar(pair.value) && pair.value.value === null && pair.value.source === '';
       offset =
         (isLast && part === 'key') || valueIsEmpty ? (startOf(pair.key) ?? offset) : (startOf(pair.value) ?? startOf(pair.key) ?? offset);
       node = pair.value;
-    } else if (isSeq(node)) {
-      node = node.items[Number(key)];
+    } else if (isSeq(parent)) {
+      node = parent.items[Number(key)];
       offset = startOf(node) ?? offset;
     } else {
-      return offset;
+      break;
     }
   }
-  return offset;
+  return { node, offset };
+}
+
+const resolved = (document: Document | undefined, node: unknown): unknown =>
+  isAlias(node) && document !== undefined ? node.resolve(document) : node;
+
+function textOffset(node: unknown, text: string): number | undefined {
+  const start = startOf(node);
+  if (!isScalar(node) || start === undefined) return start;
+  const isQuoted = node.type === Scalar.QUOTE_DOUBLE || node.type === Scalar.QUOTE_SINGLE;
+  const isBlock = node.type === Scalar.BLOCK_LITERAL || node.type === Scalar.BLOCK_FOLDED;
+  const body = isQuoted ? start + 1 : isBlock ? text.indexOf('\n', start) + 1 : start;
+  return body + Math.max(0, text.slice(body, node.range?.[1] ?? body).search(/\S/));
 }
 
 const startOf = (node: unknown): number | undefined => (node as Node | null | undefined)?.range?.[0] ?? undefined;

@@ -3,7 +3,7 @@
  * state in one file, state.db. A fault of either stops both and neither loses anything: each has its own cursor.
  */
 import { Registry } from 'prom-client';
-import { createAlerting, START_GRACE_MS } from '../alerts/alerting.ts';
+import { createAlerting } from '../alerts/alerting.ts';
 import type { TransitionSource } from '../alerts/transitions.ts';
 import type { Alert } from '../domain/alert.ts';
 import { createNotifiers } from '../notify/notifiers.ts';
@@ -23,6 +23,8 @@ export interface DecisionsData extends Configuration {
   readonly range: Range;
   readonly email: { readonly smtp: string | null; readonly from: string };
   readonly publicUrl: string | null;
+  readonly startGraceMs: number;
+  readonly dependencyGraceMs: number;
 }
 
 type Alerting = Generation['alerting'];
@@ -51,9 +53,9 @@ const TRANSITIONS_MAX = 1000;
 const OPEN_ALERTS_PAGE = 1000;
 
 hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
-  const { journalId, email, mailDirectory, publicUrl } = data;
+  const { journalId, email, mailDirectory, publicUrl, dependencyGraceMs } = data;
   const clock = systemClock;
-  const graceEndMs = clock.monotonicMs() + START_GRACE_MS;
+  const graceEndMs = clock.monotonicMs() + data.startGraceMs;
   const registry = new Registry();
   const loggers = { alerting: createLogger('alerting'), notifying: createLogger('notifying') };
   const first = prepare(data);
@@ -72,6 +74,7 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
       clock,
       logger: loggers.alerting,
       registry,
+      dependencyGraceMs,
       startGraceMs: Math.max(0, graceEndMs - clock.monotonicMs()),
       onTransitions: () => {
         notifying.wake();

@@ -1,21 +1,21 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Alerting, type AlertingOptions, createAlerting } from '../../src/alerts/alerting.ts';
+import type { AlertingOptions } from '../../src/alerts/alerting.ts';
 import type { Transition } from '../../src/domain/alert.ts';
 import { FLAG_DEVICE_TIME } from '../../src/domain/reading.ts';
 import { type Database, openDatabase } from '../../src/sqlite/database.ts';
-import { directoryOf, listed, MINUTE_US, metric, minutes, profileOf, rulesOf, ruleText, START_US } from './scenario.ts';
+import { open, runToEnd } from './run.ts';
+import { directoryOf, listed, MINUTE_US, metric, minutes, profileOf, ruleText, START_US } from './scenario.ts';
 import { createStillClock, ScriptedJournal, type ScriptedReading } from './scripted-journal.ts';
 
-const logger = pino({ level: 'silent' });
+const _logger = pino({ level: 'silent' });
 const SHAPE = ['temperature'];
-const NOW = ruleText('{warning: {when: "temperature > 8"}}');
-const directory = directoryOf();
+const _NOW = ruleText('{warning: {when: "temperature > 8"}}');
+const _directory = directoryOf();
 
 let folder: string;
 beforeEach(() => {
@@ -28,32 +28,6 @@ const reading = (minute: number, temperature: number, device = 'fridge-01'): Scr
   const ref = { id: device, profile: 'vaccine-fridge', labels: {} };
   return { device: ref, metrics: SHAPE, values: [temperature], at: receivedAt, receivedAt, flags: FLAG_DEVICE_TIME };
 };
-
-function open(database: Database, journal: ScriptedJournal, options: Partial<AlertingOptions> & { text?: string } = {}): Alerting {
-  return createAlerting({
-    journal,
-    journalId: 'journal-1',
-    partition: 0,
-    range: { first: 0, head: journal.head },
-    database,
-    rules: rulesOf(options.text ?? NOW, options.directory ?? directory),
-    directory,
-    clock: createStillClock(START_US),
-    logger,
-    registry: new Registry(),
-    startGraceMs: 0,
-    onTransitions: () => undefined,
-    followedTo: () => Number.MAX_SAFE_INTEGER,
-    ...options,
-  });
-}
-
-/** Runs until the journal has no more to say, then stops cleanly. */
-async function runToEnd(alerting: Alerting, journal: ScriptedJournal): Promise<void> {
-  const stop = new AbortController();
-  journal.onEnd = () => stop.abort();
-  await alerting.run(stop.signal);
-}
 
 const linesOf = (transitions: readonly Transition[]): string[] =>
   transitions.map(({ at, kind, alert }) => `${minutes(at)} ${kind} ${alert.device} ${alert.rule}`);
@@ -147,8 +121,8 @@ describe('what alerting stores', () => {
     const before = Number(database.prepare('SELECT total_changes() AS n').get()?.n);
     await runToEnd(alerting, journal);
     const after = Number(database.prepare('SELECT total_changes() AS n').get()?.n);
-    // One device row and the cursor, at the stop.
-    expect(after - before).toBe(2);
+    // One device row, the cursor, and when we were last alive, at the stop.
+    expect(after - before).toBe(3);
   });
 });
 
@@ -352,105 +326,6 @@ it('a full disk delays a transition, and neither loses nor doubles it', async ()
   const transitions = alerting.transitions.after(0, 10_000);
   expect(transitions).toHaveLength(40 * 20);
   expect(new Set(transitions.map(({ id }) => id)).size).toBe(40 * 20);
-});
-
-const RESTART_RULES = `rules:
-  - id: warm
-    levels:
-      warning: {when: "temperature > 8", for: 7m, clear: "temperature < 7"}
-      critical: {when: "temperature > 9", for: 15m}
-    noData: {after: 12m, raise: warning}
-  - id: both
-    levels: {info: {when: "temperature > 8 && humidity > 50", for: 3m}}
-  - id: damp
-    levels: {warning: {when: "humidity > 50"}}
-    noData: {after: 20m, then: ok}
-`;
-
-describe('restart', () => {
-  it('stopping or killing at any point gives the same transitions, with the same ids, as never stopping', async () => {
-    const open2 = directoryOf({
-      profiles: [profileOf({ metrics: [metric('temperature'), metric('humidity')], intervalMs: null })],
-      fleet: [listed('fridge-09')],
-    });
-    const step = fc.record({
-      minute: fc.double({ min: 0, max: 9, noNaN: true }),
-      device: fc.constantFrom('fridge-01', 'fridge-02', 'fridge-09'),
-      shape: fc.constantFrom(['temperature'], ['humidity'], ['temperature', 'humidity']),
-      values: fc.tuple(fc.constantFrom(5, 7.5, 8.5, 9.5), fc.constantFrom(40, 60)),
-      lateBy: fc.constantFrom(0, 0, 0, 4),
-      hasDeviceTime: fc.boolean(),
-    });
-    const stop = fc.record({
-      after: fc.nat(60),
-      isKill: fc.boolean(),
-      snapshotEveryMs: fc.constantFrom(0, 1e9),
-      batchesPerSlice: fc.integer({ min: 1, max: 4 }),
-    });
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), fc.array(stop, { maxLength: 5 }), async (steps, stops) => {
-        const script = scriptOf(steps);
-        const attempt = async (interruptions: typeof stops): Promise<Transition[]> => {
-          using database = openDatabase(':memory:');
-          const options = { text: RESTART_RULES, directory: open2 };
-          for (const { after, isKill, snapshotEveryMs, batchesPerSlice } of interruptions) {
-            const journal = journalOf(script);
-            journal.stopAfter = after;
-            journal.batchesPerSlice = batchesPerSlice;
-            const alerting = open(database, journal, { ...options, snapshotEveryMs, snapshotChunkDevices: 1 });
-            // A kill leaves the run where it is: nothing is written any more.
-            if (isKill) await new Promise<void>((resolve) => startAndLeave(alerting, journal, resolve));
-            else await runToEnd(alerting, journal);
-          }
-          const journal = journalOf(script);
-          const alerting = open(database, journal, options);
-          await runToEnd(alerting, journal);
-          return alerting.transitions.after(0, 10_000);
-        };
-        const whole = await attempt([]);
-        const interrupted = await attempt(stops);
-        expect(byId(interrupted)).toEqual(byId(whole));
-      }),
-      { numRuns: 200, interruptAfterTimeLimit: 40_000 },
-    );
-  }, 60_000);
-
-  interface Step {
-    readonly minute: number;
-    readonly device: string;
-    readonly shape: readonly string[];
-    readonly values: readonly [number, number];
-    readonly lateBy: number;
-    readonly hasDeviceTime: boolean;
-  }
-
-  function scriptOf(steps: readonly Step[]): ScriptedReading[] {
-    let receivedAt = START_US;
-    return steps.map(({ minute, device, shape, values, lateBy, hasDeviceTime }) => {
-      receivedAt += Math.round(minute * MINUTE_US) + 1;
-      const ref = { id: device, profile: 'vaccine-fridge', labels: {} };
-      const of = { temperature: values[0], humidity: values[1] };
-      const at = hasDeviceTime ? receivedAt - lateBy * MINUTE_US : receivedAt;
-      const picked = shape.map((name) => (name === 'humidity' ? of.humidity : of.temperature));
-      return { device: ref, metrics: shape, values: picked, at, receivedAt, flags: hasDeviceTime ? FLAG_DEVICE_TIME : 0 };
-    });
-  }
-
-  function journalOf(script: readonly ScriptedReading[]): ScriptedJournal {
-    const journal = new ScriptedJournal();
-    for (let index = 0; index < script.length; index += 2) journal.append(script.slice(index, index + 2));
-    const last = script.at(-1)?.receivedAt ?? START_US;
-    journal.ticks = [1, 5, 40].map((minute) => last + minute * MINUTE_US);
-    return journal;
-  }
-
-  function startAndLeave(alerting: Alerting, journal: ScriptedJournal, resolve: () => void): void {
-    journal.onEnd = resolve;
-    void alerting.run(new AbortController().signal);
-  }
-
-  const byId = (transitions: readonly Transition[]) =>
-    transitions.map(({ sequence: _, ...transition }) => transition).sort((left, right) => (left.id < right.id ? -1 : 1));
 });
 
 describe('the fridge logger', () => {

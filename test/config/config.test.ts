@@ -40,6 +40,14 @@ describe('the config', () => {
     expect(config.journal).toEqual({ bytesMax: 10e9, keepMs: 7 * 86_400_000, reserveBytes: 256e6 });
     expect(config.mqtt.limits).toMatchObject({ packetBytes: 262_144, connections: 10_000, devices: 100_000, metricsPerDevice: 500 });
     expect(config.email).toEqual({ smtp: null, from: 'Tocsin <tocsin@localhost>' });
+    expect(config.alerting).toEqual({ startGraceMs: 120_000, dependencyGraceMs: 30_000 });
+    expect(config.watch).toBe(false);
+  });
+
+  it('reads graces, none among them, and the watch over files', () => {
+    const config = load('alerting: {startGrace: 0, dependencyGrace: 1m}\nwatch: true');
+    expect(config.alerting).toEqual({ startGraceMs: 0, dependencyGraceMs: 60_000 });
+    expect(config.watch).toBe(true);
   });
 
   it('as shipped is the defaults', () => {
@@ -140,7 +148,7 @@ describe('--set', () => {
   });
 
   it.each([
-    ['mqtt.lisen=x', '--set mqtt.lisen unknown key "lisen" | known here: listeners, anonymous, tls, limits'],
+    ['mqtt.lisen=x', '--set mqtt.lisen unknown key "lisen" | known here: listeners, anonymous, limits'],
     ['mqtt.listener=x', '--set mqtt.listener unknown key "listener" | did you mean listeners?'],
     ['journal.keep=7x', '--set journal.keep keep: expected a duration | write a number with a unit: 500ms, 30s, 10m, 1h30m, 7d'],
     ['nonsense', '--set expected key=value | for example --set data=/var/lib/tocsin'],
@@ -178,7 +186,12 @@ describe('a mistake is shown where it stands', () => {
     ['keys of TLS', 'mqtt: {tls: {cert: x}}', '1:13 tls: not supported yet | mqtts:// and wss:// come in a later version'],
     ['another journal', 'journal: {url: "kafka://b:9092"}', '1:16 url: kafka: not supported yet | the embedded journal is sqlite:'],
     ['modules', 'consumers: [{id: x}]', '1:12 consumers: modules of your own: not supported yet | leave the list empty'],
-    ['reload', 'watch: sometimes', '1:8 watch: expected true or false'],
+    ['a switch that is none', 'watch: sometimes', '1:8 watch: expected true or false'],
+    [
+      'a grace that is none',
+      'alerting: {startGrace: 2}',
+      '1:24 startGrace: expected a duration | write a number with a unit: 500ms, 30s, 10m, 1h30m, 7d',
+    ],
     [
       'an unknown role',
       'roles: [ingest, alertin]',

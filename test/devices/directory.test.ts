@@ -46,6 +46,8 @@ describe('the devices folder', () => {
         clockSkew: 'keep',
         intervalMs: 300_000,
         maxGapMs: null,
+        latenessMs: 0,
+        retrospectiveAfterMs: 600_000,
         metrics: [
           {
             name: 'temperature',
@@ -65,7 +67,7 @@ describe('the devices folder', () => {
   });
 
   it('may be empty', () => {
-    expect(loadDirectory(folderWith({}))).toEqual({ directory: { profiles: [], fleet: [], unknown: 'accept' }, problems: [] });
+    expect(loadDirectory(folderWith({}))).toEqual({ directory: { profiles: [], fleet: [], groups: [], unknown: 'accept' }, problems: [] });
     expect(loadDirectory(folderWith({ 'fleet.yaml': '', 'profiles/x.txt': 'no' })).problems).toEqual([]);
   });
 
@@ -77,7 +79,7 @@ describe('the devices folder', () => {
     const folder = folderWith({
       'profiles/a.yaml': 'profile: a\nlimits: {max: 1}',
       'fleet.yaml':
-        'devices:\n  - {id: d1, profile: a, labels: {site: x}, limits: {max: 2}, dependsOn: gw}\n  - {id: "7"}\nunknown: quarantine',
+        'devices:\n  - {id: d1, profile: a, labels: {site: x}, limits: {max: 2}, dependsOn: gw}\n  - {id: "7"}\n  - {id: gw}\nunknown: quarantine',
     });
     expect(loadDirectory(folder).problems).toEqual([]);
     expect(loadDirectory(folder).directory).toMatchObject({
@@ -85,8 +87,36 @@ describe('the devices folder', () => {
       fleet: [
         { id: 'd1', profile: 'a', labels: { site: 'x' }, limits: { max: 2 }, dependsOn: 'gw' },
         { id: '7', profile: null, labels: {}, limits: {}, dependsOn: null },
+        { id: 'gw' },
       ],
     });
+  });
+
+  it('gives groups their limits', () => {
+    const folder = folderWith({
+      'profiles/a.yaml': 'profile: a\nlimits: {max: 1}',
+      'fleet.yaml': [
+        'groups:',
+        '  - {id: cellar, devices: {profile: a, labels: {site: x}}, limits: {max: 2}}',
+        '  - {id: all, devices: {}, limits: {max: 3}}',
+      ].join('\n'),
+    });
+    const { directory, problems } = loadDirectory(folder);
+    expect(problems).toEqual([]);
+    expect(directory.groups).toEqual([
+      { id: 'cellar', profile: 'a', labels: { site: 'x' }, limits: { max: 2 } },
+      { id: 'all', profile: null, labels: {}, limits: { max: 3 } },
+    ]);
+  });
+
+  it('finds what is wrong among many devices without delay', () => {
+    const devices = Array.from(
+      { length: 5000 },
+      (_, index) => `  - {id: d${index}, dependsOn: "${index % 2 === 0 ? `d${index + 1}` : `d${index - 1}`}"}`,
+    );
+    const lost = Array.from({ length: 5000 }, (_, index) => `  - {id: e${index}, dependsOn: g${index}}`);
+    const problems = problemsIn({ 'fleet.yaml': ['devices:', ...devices, ...lost].join('\n') });
+    expect(problems).toHaveLength(7500);
   });
 
   it.each<[string, Record<string, string>, string[]]>([
@@ -144,6 +174,58 @@ describe('the devices folder', () => {
       ['fleet.yaml:1:30 a depends on itself | name the gateway it is reached through'],
     ],
     [
+      'devices that depend on each other in a circle, once',
+      {
+        'fleet.yaml':
+          'devices:\n  - {id: tail, dependsOn: c}\n  - {id: a, dependsOn: b}\n  - {id: b, dependsOn: c}\n  - {id: c, dependsOn: a}\n  - {id: d, dependsOn: tail}',
+      },
+      ['fleet.yaml:3:24 devices depend on each other in a circle: a → b → c → a | leave dependsOn out at one of them'],
+    ],
+    [
+      'a gateway that is not listed, once',
+      { 'fleet.yaml': 'devices:\n  - {id: d1, dependsOn: gateway-1}\n  - {id: d2, dependsOn: gateway-1}\n  - {id: gateway-2}' },
+      [
+        'fleet.yaml:2:25 d1 and 1 more depend on gateway-1, which is not listed | list the gateway, too: {id: gateway-1}; or did you mean gateway-2?',
+      ],
+    ],
+    [
+      'a gateway unlike any device',
+      { 'fleet.yaml': 'devices: [{id: d1, dependsOn: gateway-1}]' },
+      ['fleet.yaml:1:31 d1 depends on gateway-1, which is not listed | list the gateway, too: {id: gateway-1}'],
+    ],
+    [
+      'mistakes in groups',
+      {
+        'profiles/a.yaml': 'profile: a\nlimits: {temperature_max: 1}',
+        'fleet.yaml': [
+          'groups:',
+          '  - {id: g, devices: {profile: b}, limits: {temperature_max: 1}}',
+          '  - {id: g, devices: {profile: a}, limits: {temperature_mx: 1}}',
+          '  - {id: h, devices: {labels: {site: x}}, limits: {pressure: 1}}',
+        ].join('\n'),
+      },
+      [
+        'fleet.yaml:3:10 g is listed twice | first at fleet.yaml:2:10',
+        'fleet.yaml:2:32 no profile is called b | did you mean a?',
+        'fleet.yaml:3:45 a has no limit temperature_mx | did you mean temperature_max?',
+        'fleet.yaml:4:52 no profile has a limit pressure | add it to the limits of a profile first',
+      ],
+    ],
+    [
+      'a group of nothing and for nothing',
+      { 'fleet.yaml': 'groups:\n  - {id: g, limts: {a: 1}}' },
+      [
+        'fleet.yaml:2:5 devices is missing | say which devices: {profile: …, labels: {site: …}}; {} is every device',
+        'fleet.yaml:2:5 limits is missing | a group is there to change limits',
+        'fleet.yaml:2:13 unknown key "limts" | did you mean limits?',
+      ],
+    ],
+    [
+      'a profile name that is the reason for more, once',
+      { 'profiles/a.yaml': 'profile: a\ntpic: x', 'fleet.yaml': 'groups: [{id: g, devices: {}, limits: {max: 1}}]' },
+      ['profiles/a.yaml:2:1 unknown key "tpic" | did you mean topic?'],
+    ],
+    [
       'a broken profile, once',
       { 'profiles/a.yaml': 'profile: a\ntpic: x', 'fleet.yaml': 'devices: [{id: d, profile: a}]' },
       ['profiles/a.yaml:2:1 unknown key "tpic" | did you mean topic?'],
@@ -167,6 +249,7 @@ describe('a profile', () => {
         'maxFuture: 1h',
         'maxGap: 20m',
         'retrospectiveAfter: off',
+        'lateness: 30s',
         'metrics:',
         '  humidity:',
         '  pm2.5: {path: pm, scale: 0.1, offset: -1, absent: [nan, 0, true]}',
@@ -183,6 +266,8 @@ describe('a profile', () => {
       maxPastMs: null,
       maxFutureMs: 3_600_000,
       maxGapMs: 1_200_000,
+      latenessMs: 30_000,
+      retrospectiveAfterMs: null,
       metrics: [
         { name: 'humidity', path: 'humidity', type: 'number' },
         { name: 'pm2.5', path: 'pm', scale: 0.1, offset: -1, absent: ['nan', 0, true] },
@@ -214,8 +299,13 @@ describe('a profile', () => {
     ['profile: p\ndecode: yaml', '2:9 decode: no such format | json and scalar are built in'],
     ['profile: p\ntimezone: Berlin', '2:11 timezone: no IANA time zone | for example Europe/Berlin'],
     ['profile: p\nmaxPast: never', '2:10 maxPast: expected a duration or off | write a number with a unit: 30s, 10m, 7d; or off'],
-    ['profile: p\nretrospectiveAfter: 10m', '2:21 retrospectiveAfter: only off is supported yet | leave it out, or write off'],
-    ['profile: p\nlateness: 30s', '2:11 lateness: not supported yet | readings are evaluated as they come'],
+    [
+      'profile: p\nretrospectiveAfter: never',
+      '2:21 retrospectiveAfter: expected a duration or off | write a number with a unit: 30s, 10m, 7d; or off',
+    ],
+    ['profile: p\nlateness: 2h', '2:11 lateness: expected at most 1h'],
+    ['profile: p\nlateness: off', '2:11 lateness: expected a duration | write a number with a unit: 500ms, 30s, 10m, 1h30m, 7d'],
+    ['profile: p\ninterval: 0', '2:11 interval: must be longer than nothing'],
     ['profile: p\nclock: device', '2:8 clock: device needs a time | add `time:`, the path of the device time'],
     ['profile: p\nmetrics:\n  t: {unt: C}', '3:7 unknown key "unt" | did you mean unit?'],
     ['profile: p\nmetrics:\n  t: {range: [5, 1]}', '3:14 range: the smaller number comes first'],

@@ -17,9 +17,11 @@ describe('the examples of devices/README.md', () => {
   it('and what fleet.yaml shows in comments, are valid', () => {
     const text = readFileSync('devices/fleet.yaml', 'utf8')
       .replace('devices: []', 'devices:')
+      .replace('groups: []', 'groups:')
       .replace(/^# ( +[-a-zA-Z].*)$/gm, ' $1');
     const { fleet, problems } = parseFleet({ path: 'fleet', text }, loadDirectory('devices').directory.profiles);
     expect(problems).toEqual([]);
-    expect(fleet.fleet).toMatchObject([{ id: 'fridge-01', profile: 'vaccine-fridge', dependsOn: 'gw-1' }]);
+    expect(fleet.fleet).toMatchObject([{ id: 'fridge-01', profile: 'vaccine-fridge', dependsOn: 'gw-1' }, { id: 'gw-1' }]);
+    expect(fleet.groups).toMatchObject([{ id: 'cellar', profile: 'vaccine-fridge', limits: { temperature_max: 6 } }]);
   });
 });

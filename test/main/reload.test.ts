@@ -2,6 +2,7 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/std/clock.ts';
 import type { Server } from '../load/server.ts';
 import {
   type Alert,
@@ -12,9 +13,11 @@ import {
   mailOf,
   openScene,
   type Scene,
+  settled,
   transitionsOf,
 } from '../scenarios/scene.ts';
 import { tocsin } from './command.ts';
+import { evaluateInThread, WITH_DEBUGGER } from './debugger.ts';
 
 type Rules = readonly Readonly<Record<string, unknown>>[];
 
@@ -153,6 +156,31 @@ describe('what a reload keeps and what it ends', { timeout: 60_000 }, () => {
     expect(mail.to).toEqual(['ann@example.org']);
   });
 
+  it('a mail server that hangs holds up neither alerts nor the reload for long, and every mail comes once', async () => {
+    await using scene = await openScene({ rules: [WARM] });
+    const server = await scene.start();
+    await using device = await connectDevice(server);
+    await scene.sink.turn('hanging');
+    await device.say('sensors/d/telemetry', { temperature: 9 });
+    await eventually('the mail is on its way', WAIT_MS, () => scene.sink.refusals > 0);
+    await writeRules(scene, [WARM, HOT]);
+    const begun = systemClock.monotonicMs();
+    let isOver = false;
+    const reloading = post(server).finally(() => {
+      isOver = true;
+    });
+    await device.say('sensors/e/telemetry', { temperature: 9.5 });
+    await eventually('an alert fires meanwhile', WAIT_MS, async () => (await alertsOf(server, '?device=e')).length === 1);
+    expect(isOver).toBe(false);
+    expect(await reloading).toMatchObject({ status: 200, body: { changes: [{ id: 'hot', change: 'added' }] } });
+    expect(systemClock.monotonicMs() - begun).toBeLessThan(8000);
+    await scene.sink.turn('healthy');
+    await mailOf(scene.sink, '[WARNING] warm on d: 9', 30_000);
+    await mailOf(scene.sink, '[WARNING] warm on e: 9.5', 30_000);
+    await settled(server, 30_000);
+    expect(scene.sink.mails.map(({ subject }) => subject).sort()).toEqual(['[WARNING] warm on d: 9', '[WARNING] warm on e: 9.5']);
+  });
+
   it('a restart after it begins with what was applied last', async () => {
     await using scene = await openScene({ rules: [WARM] });
     let server = await scene.start();
@@ -211,6 +239,25 @@ describe('POST /api/v1/reload', { timeout: 60_000 }, () => {
     const applied = server.stderrTail().match(/configuration (applied|read again)/g) ?? [];
     expect(applied.length).toBeLessThanOrEqual(10);
     expect(await ruleIds(server)).toEqual(['hot', 'warm']);
+  });
+});
+
+describe('while a thread is away', { timeout: 60_000 }, () => {
+  it('a reload is a 503, and one that nobody waits for is made up for; threads started again run what was applied last', async () => {
+    await using scene = await openScene({ rules: [WARM] });
+    const server = await scene.start({ environment: WITH_DEBUGGER });
+    await writeRules(scene, [HOT]);
+    expect((await post(server)).status).toBe(200);
+    // Reading is a thread's own, and it is not missed while there is nothing to read.
+    await evaluateInThread(server, 'loading', 'process.exit(3)');
+    await writeRules(scene, [WARM, HOT]);
+    await evaluateInThread(server, 'decisions', 'process.exit(7)');
+    await eventually('readiness says so', WAIT_MS, async () => (await server.get('/readyz')).status === 503);
+    expect(await post(server)).toMatchObject({ status: 503 });
+    hangUp(server);
+    await eventually('the thread is there again', WAIT_MS, async () => (await server.get('/readyz')).status === 200);
+    expect(await ruleIds(server)).toEqual(['hot']);
+    await ruleIdsBecome(server, ['hot', 'warm']);
   });
 });
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import type { TransitionSource } from '../../src/alerts/transitions.ts';
-import type { Alert, Level, Transition, TransitionKind } from '../../src/domain/alert.ts';
+import type { Alert, Backlog, Level, Transition, TransitionKind } from '../../src/domain/alert.ts';
 import type { DeviceDirectory } from '../../src/domain/device.ts';
 import type { Rule } from '../../src/domain/rule.ts';
 import { type NotifyConfig, parseNotify } from '../../src/notify/config.ts';
@@ -56,6 +56,23 @@ export class TransitionLog implements TransitionSource {
     };
     this.all.push(transition);
     return transition;
+  }
+
+  /** A transition of something that is long past. */
+  late(kind: TransitionKind, alert: Partial<Alert> & { id: string }, more: Partial<Transition> = {}): Transition {
+    return this.add(kind, { flags: ['retrospective'], ...alert }, more);
+  }
+
+  /** The end of a backlog with these alerts, each as the log last knew it. */
+  backlog(ids: readonly string[], more: Partial<Backlog> = {}): Transition {
+    const alerts = ids.flatMap((id): Alert[] => {
+      const last = this.all.findLast(({ alert }) => alert.id === id)?.alert;
+      return last === undefined ? [] : [{ ...last, flags: [] }];
+    });
+    const alert = alerts.find(({ state }) => state === 'firing') ?? alerts.at(-1);
+    if (alert === undefined) throw new Error('a backlog of nothing');
+    const span = { device: 'fridge-01', from: START, to: START + 7_800_000_000, more: 0 };
+    return this.add('backlog', alert, { alert, reason: 'the backlog has ended', backlog: { ...span, alerts, ...more } });
   }
 }
 

@@ -57,6 +57,17 @@ Alert: https://tocsin.example.org/?alert=fridge-warm%2Ffridge-01%2F7
 `);
   });
 
+  it('names a group as one, and knows no device of its name', () => {
+    const group = { device: 'fridge-01', group: 'site=berlin' };
+    const { subject, text } = message('firing', group);
+    expect(subject).toBe('[CRITICAL] fridge-warm on group site=berlin: 9.3 °C');
+    expect(text).toContain('fridge-warm on group site=berlin is critical');
+    expect(text).toContain('\nGroup:     site=berlin\n');
+    expect(text).not.toContain('Device:');
+    // The device fridge-01 has a limit of its own: 7.
+    expect(text).toContain('temperature_max = 8 °C');
+  });
+
   it('tells how long it fired, what a level was before, and what it stands in for', () => {
     expect(message('resolved').text).toContain('Ended:     2026-01-02 03:24:05 UTC (fired for 10m)');
     expect(message('level', {}, { fromLevel: 'warning' }).text).toContain('went from warning to critical');

@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileRules, type Program } from '../../src/rules/compile.ts';
-import { compileCondition, MetricList } from '../../src/rules/condition.ts';
+import { compileCondition } from '../../src/rules/condition.ts';
 import { type Cell, createFrame, DeviceFacts, type Frame } from '../../src/rules/frame.ts';
+import { Inputs } from '../../src/rules/inputs.ts';
 import { parseRules } from '../../src/rules/parse.ts';
 import { createScope } from '../../src/rules/scope.ts';
 import { directoryOf, listed, metric, profileOf } from '../alerts/scenario.ts';
@@ -34,8 +35,8 @@ describe('a condition that does not hold is refused at its exact place', () => {
     ['temperature >', 'r.yaml:6:28: the condition is wrong: Unexpected token: EOF'],
     ['"temperature > 8 & door"', 'r.yaml:6:32: the condition is wrong: Unexpected character: &'],
     [
-      "avg(temperature, '5m') > 8",
-      'r.yaml:6:15: the window function avg() is not supported yet\nhint: compare the latest value, and use for: to ask for a duration',
+      "avg(temperature, '5') > 8",
+      "r.yaml:6:32: the length of the window must be a duration\nhint: write a duration in quotes, such as '5m', '1h30m', '30d'",
     ],
     [
       "metric('pm2.5') > 8",
@@ -99,12 +100,12 @@ describe("a condition's value", () => {
   const profile = profileOf({
     metrics: [metric('a'), metric('b'), metric('open', 'boolean'), metric('mode', 'text'), metric('AM2301.Temperature'), metric('pm2.5')],
   });
-  const typed = createScope(profile);
-  const dynamic = createScope(null);
+  const typed = createScope(profile, directoryOf());
+  const dynamic = createScope(null, directoryOf());
   const value = (text: string, values: Record<string, number | boolean | string>, scope = typed): unknown => {
-    const metrics = new MetricList();
-    const condition = compileCondition({ text, place: { file: 'r.yaml', line: 1, column: 1 } }, scope, metrics, 'when');
-    const frame = frameOf(metrics.names, values);
+    const inputs = new Inputs();
+    const condition = compileCondition({ text, place: { file: 'r.yaml', line: 1, column: 1 } }, scope, inputs, 'when');
+    const frame = frameOf(inputs.metrics, values);
     const fast = condition.evaluate(frame);
     expect(condition.evaluateByCel(frame)).toBe(fast);
     return fast;
@@ -149,9 +150,9 @@ describe("a condition's value", () => {
   });
 
   it('a value that is too old is unknown', () => {
-    const metrics = new MetricList();
-    const condition = compileCondition({ text: 'a > 8', place: { file: 'r.yaml', line: 1, column: 1 } }, typed, metrics, 'when');
-    const frame = frameOf(metrics.names, { a: 9 });
+    const inputs = new Inputs();
+    const condition = compileCondition({ text: 'a > 8', place: { file: 'r.yaml', line: 1, column: 1 } }, typed, inputs, 'when');
+    const frame = frameOf(inputs.metrics, { a: 9 });
     frame.now = 101;
     expect([condition.evaluate(frame), condition.evaluateByCel(frame)]).toEqual([undefined, undefined]);
   });
@@ -184,17 +185,19 @@ describe("a condition's value", () => {
       },
       { requiredKeys: [] },
     );
-    const open = createScope(profileOf({ metrics: [], limits: {} }));
+    const open = createScope(profileOf({ metrics: [], limits: {} }), directoryOf());
     let fast = 0;
     fc.assert(
       fc.property(truth, values, fc.boolean(), (text, given, isTyped) => {
-        const scope = isTyped ? createScope(profileOf({ metrics: profile.metrics, limits: { temperature_max: 8, none: 0 } })) : dynamic;
-        const metrics = new MetricList();
-        const condition = compileConditionOrNot(text, scope, metrics);
+        const scope = isTyped
+          ? createScope(profileOf({ metrics: profile.metrics, limits: { temperature_max: 8, none: 0 } }), directoryOf())
+          : dynamic;
+        const inputs = new Inputs();
+        const condition = compileConditionOrNot(text, scope, inputs);
         if (condition === undefined) return;
         if (condition.isFast) fast += 1;
         // With a profile the decoder keeps texts out of numbers.
-        const frame = frameOf(metrics.names, isTyped && typeof given.a !== 'number' ? { ...given, a: 1 } : given);
+        const frame = frameOf(inputs.metrics, isTyped && typeof given.a !== 'number' ? { ...given, a: 1 } : given);
         expect(condition.evaluate(frame)).toBe(condition.evaluateByCel(frame));
       }),
       { numRuns: 400 },
@@ -205,9 +208,9 @@ describe("a condition's value", () => {
 });
 
 /** What the type checker refuses (a text where a number stands) is no subject. */
-function compileConditionOrNot(text: string, scope: ReturnType<typeof createScope>, metrics: MetricList) {
+function compileConditionOrNot(text: string, scope: ReturnType<typeof createScope>, inputs: Inputs) {
   try {
-    return compileCondition({ text, place: { file: 'r.yaml', line: 1, column: 1 } }, scope, metrics, 'when');
+    return compileCondition({ text, place: { file: 'r.yaml', line: 1, column: 1 } }, scope, inputs, 'when');
   } catch (error) {
     if (error instanceof Error && error.message.includes('overload')) return undefined;
     throw error;
@@ -216,7 +219,7 @@ function compileConditionOrNot(text: string, scope: ReturnType<typeof createScop
 
 function frameOf(names: readonly string[], values: Record<string, number | boolean | string | undefined>): Frame {
   const frame = createFrame();
-  frame.cells = names.map((name): Cell => ({ name, value: values[name], at: 0, receivedAt: 0, heardAt: 0 }));
+  frame.cells = names.map((name): Cell => ({ name, value: values[name], at: 0, receivedAt: 0, heardAt: 0, windows: null }));
   frame.facts = new DeviceFacts('fridge-01', { site: 'berlin' });
   frame.limits = { temperature_max: 8 };
   frame.maxGapUs = () => 100;

@@ -1,0 +1,274 @@
+/**
+ * A file of rule tests, `*.test.yaml`: its form. Whether the rules, devices and contacts that it names exist is
+ * `rule-test-names.ts`'s to say. Every problem at once, each with `file:line:column`. Times are µs from the test's start.
+ */
+import * as z from 'zod';
+import { type AlertFlag, LEVELS, type Level } from '../domain/alert.ts';
+import { MICROSECONDS_PER_MILLISECOND } from '../domain/reading.ts';
+import { TocsinError } from '../std/errors.ts';
+import { count, duration, flag, problemsOf, refuse, strictObject } from '../std/form.ts';
+import { parseDurationMs } from '../std/quantity.ts';
+import { parseYaml, type YamlFile } from '../std/yaml.ts';
+import { expandSteps, type Step } from './step-values.ts';
+
+export interface RuleTestFile {
+  readonly yaml: YamlFile;
+  readonly tests: readonly RuleTest[];
+}
+
+export interface RuleTest {
+  readonly name: string;
+  /** Of the test in the file, for places of what it names. */
+  readonly path: readonly PropertyKey[];
+  /** `file:line:column` of its name. */
+  readonly place: string;
+  /** The device that readings and expectations mean which name none. */
+  readonly device: string | null;
+  /** Of every device that the fleet does not list. */
+  readonly profile: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly devices: Readonly<Record<string, { readonly profile: string | null; readonly labels: Readonly<Record<string, string>> }>>;
+  /** µs since 1970. */
+  readonly startsAt: number;
+  readonly blocks: readonly ReadingBlock[];
+  /** How long journal time runs on; null: to the last reading and the last expectation. */
+  readonly until: number | null;
+  readonly expectations: readonly Expectation[];
+  /** In the whole test, whatever they are about. */
+  readonly emails: number | null;
+  readonly messages: number | null;
+  /** Rules that the test does not name may not fire either. */
+  readonly noOther: boolean;
+}
+
+export interface ReadingBlock {
+  readonly path: readonly PropertyKey[];
+  readonly device: string | null;
+  readonly from: number;
+  readonly every: number;
+  /** How much later than measured they were received. */
+  readonly delay: number;
+  /** All of them were received then, or when they were measured if that is later; null: as `delay` says. */
+  readonly received: number | null;
+  /** By metric. Those of `free` may have any name; the others must be of the device's profile. */
+  readonly metrics: ReadonlyMap<string, readonly Step[]>;
+  readonly free: ReadonlySet<string>;
+}
+
+export type ExpectedLevel = Level | 'none' | 'pending';
+
+export interface Expectation {
+  readonly path: readonly PropertyKey[];
+  readonly place: string;
+  readonly at: number;
+  readonly alert: string;
+  readonly device: string | null;
+  readonly group: string | null;
+  readonly level: ExpectedLevel;
+  /** Exactly these; null: any. */
+  readonly flags: readonly AlertFlag[] | null;
+  /** Null: not looked at. Empty: none at all. */
+  readonly emails: readonly ExpectedMessage[] | null;
+  readonly messages: readonly ExpectedMessage[] | null;
+}
+
+export interface ExpectedMessage {
+  readonly path: readonly PropertyKey[];
+  /** A contact's id, or an address. */
+  readonly to: string;
+  readonly count: number;
+  /** Found in its subject or its text. */
+  readonly contains: readonly string[];
+  readonly subject: string | null;
+}
+
+/** A Monday, far from any change of clocks. */
+const STARTS_AT = Date.UTC(2026, 0, 5) * MICROSECONDS_PER_MILLISECOND;
+const BLOCK_KEYS: readonly string[] = ['device', 'every', 'from', 'delay', 'received', 'values'];
+const FLAGS = ['no-data', 'acknowledged', 'silenced', 'inhibited', 'flapping', 'retrospective'] as const satisfies readonly AlertFlag[];
+const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/;
+
+/** @returns the tests of a file without problems, else none */
+export function parseRuleTests(source: { readonly path: string; readonly text: string }): {
+  file: RuleTestFile | null;
+  problems: TocsinError[];
+} {
+  const { file: yaml, problems } = parseYaml(source);
+  if (yaml === null) return { file: null, problems };
+  const parsed = form.safeParse(yaml.value ?? {});
+  if (!parsed.success) return { file: null, problems: problemsOf(parsed.error, yaml.value ?? {}, yaml.place) };
+  const tests = parsed.data.tests.map((written, index) => testOf(written, ['tests', index], yaml));
+  const doubled = doubleNames(tests);
+  return doubled.length > 0 ? { file: null, problems: doubled } : { file: { yaml, tests }, problems: [] };
+}
+
+function doubleNames(tests: readonly RuleTest[]): TocsinError[] {
+  return tests.flatMap((test, index) => {
+    const first = tests.findIndex(({ name }) => name === test.name);
+    const hint = `the first is at ${tests[first]?.place}`;
+    return first === index ? [] : [new TocsinError(`a second test is called ${JSON.stringify(test.name)}`, { place: test.place, hint })];
+  });
+}
+
+/** A time from the test's start; 0 needs no unit. */
+const offset = () =>
+  z.unknown().transform((value, context): number => {
+    const milliseconds = value === 0 ? 0 : typeof value === 'string' ? parseDurationMs(value) : undefined;
+    if (milliseconds !== undefined) return Math.round(milliseconds * MICROSECONDS_PER_MILLISECOND);
+    return refuse(context, "expected a time from the test's start", 'write a number with a unit: 0m, 90s, 10m, 1h30m');
+  });
+
+const steps = z.unknown().transform((value, context): readonly Step[] => {
+  const isList = Array.isArray(value);
+  const { steps, problems } = expandSteps(isList ? value : [value]);
+  for (const { index, message, hint } of problems) refuse(context, message, hint, isList ? [index] : []);
+  if (isList && value.length === 0) refuse(context, 'an empty list of values', 'write values such as [5, "9 x14"]');
+  return steps;
+});
+
+/** One, or a list of them: each with its place in what was written. */
+const oneOrMany = <Schema extends z.ZodType>(schema: Schema) =>
+  z.unknown().transform((value, context): { readonly written: z.output<Schema>; readonly path: readonly PropertyKey[] }[] => {
+    const entries: readonly unknown[] = Array.isArray(value) ? value : [value];
+    return entries.flatMap((entry, index) => {
+      const path = Array.isArray(value) ? [index] : [];
+      const parsed = schema.safeParse(entry);
+      if (parsed.success) return [{ written: parsed.data, path }];
+      for (const issue of parsed.error.issues) context.addIssue({ ...issue, path: [...path, ...issue.path] });
+      return [];
+    });
+  });
+
+const block = z
+  .object({
+    device: z.string().optional(),
+    every: duration().optional(),
+    from: offset().optional(),
+    delay: duration().optional(),
+    received: offset().optional(),
+    values: z.record(z.string(), steps).optional(),
+  })
+  .catchall(steps)
+  .transform((written, context) => {
+    const { device, every, from, delay, received, values } = written;
+    const metrics = new Map<string, readonly Step[]>(Object.entries(values ?? {}));
+    for (const [key, value] of Object.entries(written)) if (!BLOCK_KEYS.includes(key) && Array.isArray(value)) metrics.set(key, value);
+    const stepsCount = Math.max(0, ...[...metrics.values()].map((list) => list.length));
+    if (metrics.size === 0) refuse(context, 'readings without a metric', 'such as {every: 5m, temperature: [5, "9 x14"]}');
+    else if (stepsCount > 1 && every === undefined)
+      refuse(context, 'readings need every', 'how far apart they are: {every: 5m, temperature: [5, "9 x14"]}');
+    if (every === 0) refuse(context, 'must be longer than nothing', undefined, ['every']);
+    if (delay !== undefined && received !== undefined) refuse(context, 'delay and received say the same twice', 'leave one of them out');
+    const us = (milliseconds: number | undefined): number => Math.round((milliseconds ?? 0) * MICROSECONDS_PER_MILLISECOND);
+    return {
+      device: device ?? null,
+      from: from ?? 0,
+      every: us(every),
+      delay: us(delay),
+      received: received ?? null,
+      metrics,
+      free: new Set(Object.keys(values ?? {})),
+    };
+  });
+
+const text = z.string().min(1, 'must not be empty');
+const texts = z.unknown().transform((value, context): readonly string[] => {
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+  return list.flatMap((entry, index) => {
+    if (typeof entry === 'string' && entry !== '') return [entry];
+    const hint = typeof entry === 'number' ? 'put it in quotes' : undefined;
+    return [refuse(context, 'expected text, or a list of texts', hint, Array.isArray(value) ? [index] : [])];
+  });
+});
+
+const message = oneOrMany(strictObject({ to: text, count: count().optional(), contains: texts.optional(), subject: text.optional() }));
+
+const labels = z.record(z.string(), z.string());
+
+const expectation = strictObject({
+  at: offset(),
+  alert: text,
+  device: text.optional(),
+  group: text.optional(),
+  level: z.enum([...LEVELS, 'none', 'pending']),
+  flags: z.array(z.enum(FLAGS)).optional(),
+  email: message.optional(),
+  message: message.optional(),
+});
+
+const start = z.unknown().transform((value, context): number => {
+  const milliseconds = typeof value === 'string' && INSTANT.test(value) ? Date.parse(value) : Number.NaN;
+  if (!Number.isNaN(milliseconds)) return milliseconds * MICROSECONDS_PER_MILLISECOND;
+  return refuse(context, 'expected an instant with its zone', 'such as 2026-03-29T00:30:00Z');
+});
+
+const test = strictObject({
+  name: text,
+  device: text.optional(),
+  profile: text.optional(),
+  labels: labels.optional(),
+  devices: z.record(z.string(), strictObject({ profile: text.optional(), labels: labels.optional() })).optional(),
+  start: start.optional(),
+  readings: oneOrMany(block).optional(),
+  until: offset().optional(),
+  expect: z.array(expectation).optional(),
+  emails: count().optional(),
+  messages: count().optional(),
+  noOther: flag().optional(),
+}).transform((written, context) => {
+  const { expect, emails, messages, noOther } = written;
+  if ((expect ?? []).length === 0 && emails === undefined && messages === undefined && noOther !== true)
+    refuse(context, 'the test expects nothing', 'add expect:, such as [{at: 20m, alert: fridge-warm, level: warning}]');
+  return written;
+});
+
+const form = strictObject({ tests: z.array(test) });
+
+function testOf(written: z.output<typeof test>, path: readonly PropertyKey[], yaml: YamlFile): RuleTest {
+  const isListOfBlocks = (written.readings ?? []).some(({ path }) => path.length > 0);
+  const devices = Object.entries(written.devices ?? {}).map(
+    ([id, { profile, labels }]) => [id, { profile: profile ?? written.profile ?? null, labels: labels ?? written.labels ?? {} }] as const,
+  );
+  return {
+    name: written.name,
+    path,
+    place: yaml.place([...path, 'name']),
+    device: written.device ?? null,
+    profile: written.profile ?? null,
+    labels: written.labels ?? {},
+    devices: Object.fromEntries(devices),
+    startsAt: written.start ?? STARTS_AT,
+    blocks: (written.readings ?? []).map(({ written: block, path: within }) => ({
+      ...block,
+      path: [...path, 'readings', ...(isListOfBlocks ? within : [])],
+    })),
+    until: written.until ?? null,
+    expectations: (written.expect ?? []).map((one, index) => expectationOf(one, [...path, 'expect', index], yaml)),
+    emails: written.emails ?? null,
+    messages: written.messages ?? null,
+    noOther: written.noOther ?? false,
+  };
+}
+
+function expectationOf(written: z.output<typeof expectation>, path: readonly PropertyKey[], yaml: YamlFile): Expectation {
+  const messagesOf = (key: 'email' | 'message'): ExpectedMessage[] | null =>
+    written[key]?.map(({ written: { to, count, contains, subject }, path: within }) => ({
+      path: [...path, key, ...within],
+      to,
+      count: count ?? 1,
+      contains: contains ?? [],
+      subject: subject ?? null,
+    })) ?? null;
+  return {
+    path,
+    place: yaml.place(path),
+    at: written.at,
+    alert: written.alert,
+    device: written.device ?? null,
+    group: written.group ?? null,
+    level: written.level,
+    flags: written.flags ?? null,
+    emails: messagesOf('email'),
+    messages: messagesOf('message'),
+  };
+}

@@ -1,0 +1,271 @@
+/** A replay says what a live run would have said: the same readings through both, compared to the byte. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import pino from 'pino';
+import { Registry } from 'prom-client';
+import { describe, expect, it } from 'vitest';
+import { type Alerting, createAlerting } from '../../src/alerts/alerting.ts';
+import type { Transition } from '../../src/domain/alert.ts';
+import { FLAG_DEVICE_TIME } from '../../src/domain/reading.ts';
+import type { Notifier, OutgoingMessage } from '../../src/notify/notifier.ts';
+import { createNotifying } from '../../src/notify/notifying.ts';
+import { messageId } from '../../src/notify/outbox.ts';
+import { Replay, type ReplayMessage } from '../../src/replay/replay.ts';
+import { type Database, openDatabase } from '../../src/sqlite/database.ts';
+import { systemClock } from '../../src/std/clock.ts';
+import { directoryOf, listed, MINUTE_US, rulesOf, START_US } from '../alerts/scenario.ts';
+import { createStillClock, ScriptedJournal, type ScriptedReading } from '../alerts/scripted-journal.ts';
+import { configOf, eventually, QUICK } from '../notify/fixtures.ts';
+
+const END_US = START_US + 600 * MINUTE_US;
+const RULES = `rules:
+  - id: warm
+    devices: {profile: vaccine-fridge}
+    levels:
+      warning:  {when: "temperature > limits.temperature_max", for: 10m, clear: "temperature < limits.temperature_max - 0.5"}
+      critical: {when: "temperature > 10", for: 20m}
+    noData: {after: 30m, raise: warning}
+    summary: "{{device.name}} is at {{temperature}} °C"
+    runbook: https://wiki.example.org/fridges
+    labels: {team: pharmacy}
+  - id: door
+    devices: {profile: vaccine-fridge}
+    levels: {info: {when: "door", for: 5m}, warning: {when: "door && temperature > 7", for: 5m}}
+  - id: damp
+    devices: {profile: vaccine-fridge, id: "fridge-0?"}
+    levels: {warning: {when: "humidity > 60"}}
+`;
+const NOTIFY = configOf(`
+contacts: {night: {email: night@example.org}, pharmacy: {email: pharmacy@example.org}, bystander: {email: b@example.org}}
+routes:
+  - {match: {rule: door, level: info}, to: []}
+  - {match: {level: critical}, to: [pharmacy, night]}
+  - {match: {labels.site: berlin}, to: [bystander], continue: true}
+default: {to: [pharmacy]}`);
+const directory = directoryOf({
+  fleet: [listed('fridge-01', { labels: { site: 'berlin' }, limits: { temperature_max: 7 } }), listed('never-seen')],
+});
+const PUBLIC_URL = 'https://tocsin.example.org';
+
+const fridge01 = { id: 'fridge-01', profile: 'vaccine-fridge', labels: { site: 'berlin' } };
+/** Equal in what it says, another object: a batch of its own has its own reference. */
+const fridge01Again = { ...fridge01, labels: { ...fridge01.labels } };
+const fridge02 = { id: 'fridge-02', profile: 'vaccine-fridge', labels: {} };
+const fridge02Moved = { ...fridge02, labels: { site: 'berlin' } };
+const stranger = { id: 'lamp', profile: null, labels: {} };
+const TEMPERATURE = ['temperature'];
+const ALL = ['temperature', 'humidity', 'door'];
+
+const readings = fc
+  .array(
+    fc.record({
+      minutesLater: fc.constantFrom(0, 0, 1, 5, 5, 5, 12, 40),
+      device: fc.constantFrom(fridge01, fridge01Again, fridge02, fridge02Moved, stranger),
+      temperature: fc.constantFrom(5, 7.2, 9, 9.3, 10.5, 12),
+      humidity: fc.constantFrom(50, 70),
+      door: fc.boolean(),
+      isShort: fc.boolean(),
+      ageMinutes: fc.constantFrom(null, 0, 0, 0, 3, 90),
+    }),
+    { maxLength: 60 },
+  )
+  .map((steps) => {
+    let receivedAt = START_US;
+    return steps.map(({ minutesLater, device, temperature, humidity, door, isShort, ageMinutes }): ScriptedReading => {
+      receivedAt += minutesLater * MINUTE_US;
+      return {
+        device,
+        metrics: isShort ? TEMPERATURE : ALL,
+        values: isShort ? [temperature] : [temperature, humidity, door],
+        at: receivedAt - (ageMinutes ?? 0) * MINUTE_US,
+        receivedAt,
+        flags: ageMinutes === null ? 0 : FLAG_DEVICE_TIME,
+      };
+    });
+  });
+
+interface Told {
+  readonly transitions: readonly Transition[];
+  /** `id kind contact`, in the order in which they were decided on. */
+  readonly messages: readonly string[];
+  readonly texts: readonly string[];
+  readonly decisions: readonly string[];
+}
+
+async function live(journal: ScriptedJournal): Promise<Told> {
+  const folder = mkdtempSync(join(tmpdir(), 'tocsin-replay-'));
+  try {
+    using database = openDatabase(join(folder, 'state.db'));
+    const alerting = createAlerting({
+      journal,
+      journalId: 'journal-1',
+      partition: 0,
+      range: { first: 0, head: journal.head },
+      database,
+      rules: rulesOf(RULES, directory),
+      directory,
+      clock: createStillClock(START_US),
+      logger: pino({ level: 'silent' }),
+      registry: new Registry(),
+      startGraceMs: 0,
+      onTransitions: () => undefined,
+      followedTo: () => 0,
+    });
+    const stop = new AbortController();
+    journal.ticks = [END_US];
+    journal.onEnd = () => stop.abort();
+    await alerting.run(stop.signal);
+    return await notified(database, alerting);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** The real notifying over what alerting has committed, to a channel that takes everything. */
+async function notified(database: Database, alerting: Alerting): Promise<Told> {
+  const sent: OutgoingMessage[] = [];
+  const channel: Notifier = {
+    async send(message) {
+      sent.push(message);
+      return { outcome: 'delivered', detail: 'kept in memory' };
+    },
+    close: async () => undefined,
+  };
+  const { transitions } = alerting;
+  const notifying = createNotifying({
+    database,
+    // One at a time, each delivered before the next is decided on: then none stands in for another.
+    transitions: { after: (sequence) => transitions.after(sequence, 1), latest: () => transitions.latest() },
+    config: NOTIFY,
+    rules: rulesOf(RULES, directory).map(({ rule }) => rule),
+    directory,
+    notifiers: new Map([['email', channel]]),
+    clock: systemClock,
+    logger: pino({ level: 'silent' }),
+    registry: new Registry(),
+    publicUrl: PUBLIC_URL,
+    timing: QUICK,
+  });
+  const stopping = new AbortController();
+  const running = notifying.run(stopping.signal);
+  const items = () => notifying.notifications({ limit: 1000 }).items;
+  for (let sequence = 1; sequence <= transitions.latest(); sequence++) {
+    notifying.wake();
+    await eventually(
+      () => ({ followedTo: notifying.followedTo(), states: items().map(({ state }) => state) }),
+      (seen) => seen.followedTo >= sequence && seen.states.every((state) => state === 'delivered'),
+    );
+  }
+  stopping.abort();
+  await running;
+  const inOrder = items().reverse();
+  const all = transitions.after(0, 10_000);
+  return {
+    transitions: all,
+    messages: inOrder.map(({ id, kind, contact, subject }) => `${id} ${kind} ${contact} ${subject}`),
+    texts: inOrder.map(({ id }) => sent.find((message) => message.id === id)?.text ?? 'not sent'),
+    decisions: all.flatMap(({ id, alert }) =>
+      notifying
+        .timeline(alert.id)
+        .flatMap((entry) => (entry.kind === 'decision' && entry.transition === id ? [`${id} ${entry.detail}`] : [])),
+    ),
+  };
+}
+
+function replayed(script: readonly ScriptedReading[]): Told & { readonly sent: readonly ReplayMessage[] } {
+  const rules = rulesOf(RULES, directory);
+  const transitions: Transition[] = [];
+  const sent: ReplayMessage[] = [];
+  const replay = new Replay({
+    rules,
+    directory,
+    notify: NOTIFY,
+    ruleTexts: rules.map(({ rule }) => rule),
+    journalId: 'journal-1',
+    startsAt: START_US,
+    publicUrl: PUBLIC_URL,
+    onTransition: (transition) => transitions.push(transition),
+    onMessage: (message) => sent.push(message),
+  });
+  for (const reading of script) replay.reading(reading);
+  replay.until(END_US);
+  replay.finish();
+  return {
+    transitions,
+    sent,
+    messages: sent.map(({ transition, kind, contact, subject }) => `${messageId(transition.id, contact)} ${kind} ${contact} ${subject}`),
+    texts: sent.map(({ text }) => text),
+    decisions: replay.decisions.map(({ transition, reason }) => `${transition} ${reason}`),
+  };
+}
+
+describe('the same readings, live and replayed', () => {
+  it('give the same transitions, decisions and messages, to the byte', async () => {
+    let messages = 0;
+    const property = fc.asyncProperty(readings, fc.integer({ min: 1, max: 5 }), async (script, batchesPerSlice) => {
+      const journal = new ScriptedJournal();
+      journal.batchesPerSlice = batchesPerSlice;
+      for (const reading of script) journal.append([reading]);
+      const { sent, ...told } = replayed(script);
+      messages += sent.length;
+      expect(told).toEqual(await live(journal));
+    });
+    await fc.assert(property, { numRuns: 40 });
+    expect(messages).toBeGreaterThan(100);
+  }, 60_000);
+});
+
+describe('a replay', () => {
+  const warm = (minute: number, temperature: number): ScriptedReading => {
+    const receivedAt = START_US + minute * MINUTE_US;
+    return { device: fridge02, metrics: TEMPERATURE, values: [temperature], at: receivedAt, receivedAt, flags: FLAG_DEVICE_TIME };
+  };
+
+  it('dates a message by journal time: of the reading, or of the timer', () => {
+    const { sent } = replayed([warm(0, 9), warm(5, 9), warm(17, 9), warm(20, 5)]);
+    const mine = sent.filter(({ transition }) => transition.alert.device === 'fridge-02');
+    expect(mine.map(({ at, kind, transition }) => `${(at - START_US) / MINUTE_US} ${kind} ${transition.alert.level}`)).toEqual([
+      // Ten minutes after the first reading, before the next one came; and half an hour after the last.
+      '10 firing warning',
+      '20 resolved warning',
+      '50 firing warning',
+    ]);
+  });
+
+  it('refuses a reading that would turn journal time back', () => {
+    expect(() => replayed([warm(5, 9), warm(4, 9)])).toThrow('a reading of');
+  });
+
+  it('takes the place in the journal from whoever knows it: it is what ids are made of', () => {
+    const ids = (position: number | undefined): string[] => {
+      const rules = rulesOf(RULES, directory);
+      const seen: string[] = [];
+      const replay = new Replay({
+        rules,
+        directory,
+        notify: NOTIFY,
+        ruleTexts: [],
+        startsAt: START_US,
+        onTransition: ({ id }) => seen.push(id),
+      });
+      replay.reading(warm(0, 9), position);
+      return seen;
+    };
+    expect(ids(undefined)).toEqual(ids(0));
+    expect(ids(7)).not.toEqual(ids(0));
+  });
+
+  it('counts conditions that could not be evaluated, and says why', () => {
+    const rules = rulesOf(
+      'rules: [{id: labelled, devices: {profile: vaccine-fridge}, levels: {info: {when: "device.labels.none == \'x\' && temperature > 0"}}}]',
+      directory,
+    );
+    const replay = new Replay({ rules, directory, notify: NOTIFY, ruleTexts: [], startsAt: START_US });
+    replay.reading(warm(0, 9));
+    replay.reading(warm(5, 9));
+    expect(replay.ruleErrors).toEqual([{ rule: 'labelled', count: 2, message: expect.stringContaining('none') }]);
+    expect(replay.counts).toMatchObject({ evaluations: 2, transitions: 0, messages: 0 });
+  });
+});
