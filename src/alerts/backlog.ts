@@ -55,7 +55,7 @@ export function ended(
 ): { transition: NewTransition; of: TrackedAlert } | null {
   // What fires still comes first, the highest level before the others.
   const alerts = backlog.alerts
-    .map(latest)
+    .map((tracked) => recent(latest(tracked)))
     .sort((left, right) => weight(right.alert) - weight(left.alert) || right.alert.since - left.alert.since);
   const [first] = alerts;
   if (first === undefined) return null;
@@ -74,5 +74,11 @@ export function ended(
   };
   return { transition, of };
 }
+
+/** From here on its alert is like any other. */
+const recent = ({ alert, transitions }: TrackedAlert): TrackedAlert => ({
+  alert: { ...alert, flags: alert.flags.filter((flag) => flag !== 'retrospective') },
+  transitions,
+});
 
 const weight = ({ state, level }: Alert): number => (state === 'resolved' ? 0 : levelRank(level));

@@ -37,9 +37,13 @@ export const Holding = {
   },
 };
 
-/** By the device's clock, brought to ours; a clock that is ahead does not hold anything longer. */
+/**
+ * By the device's clock, brought to ours; a clock that is ahead does not hold anything longer. What is within the lateness
+ * is the network's delay as likely as the clock's, and must not make a difference.
+ */
 function letGoAt(device: DeviceState, { at, receivedAt }: HeldReading): number {
-  return Math.min(at + (device.clock?.offsetUs ?? 0), receivedAt) + device.latenessUs;
+  const offsetUs = device.clock?.offsetUs ?? 0;
+  return Math.min(at + (Math.abs(offsetUs) > device.latenessUs ? offsetUs : 0), receivedAt) + device.latenessUs;
 }
 
 /** Of two of one instant the content decides, not the order of arrival. */

@@ -65,12 +65,33 @@ const OTHERS = `rules:
     levels: {warning: {when: "temperature > 8 && device('fridge-02').humidity > 50", for: 2m}}
 `;
 
+const COUNTS = `rules:
+  - id: counted
+    levels:
+      info: {when: "temperature > 8", count: {times: 2, of: 4}, for: 3m, keepFiringFor: 6m}
+      warning: {when: "temperature > 9", consecutive: 2, keepFiringFor: 4m}
+      critical: {when: "temperature > 9 && humidity > 50", clear: "humidity < 50", keepFiringFor: 2m}
+    noData: {after: 12m, then: keep, metrics: [humidity]}
+`;
+const GROUPS = `rules:
+  - id: site
+    by: [site]
+    levels: {warning: {when: "avg(temperature) > 8", for: 3m}, critical: {when: "count(temperature > 9) >= 2"}}
+    noData: {after: 9m, raise: critical}
+  - id: mean
+    by: [site]
+    levels: {info: {when: "max(temperature, '20m') - min(temperature, '10m') > 2", keepFiringFor: 5m}}
+`;
+
 const CASES: readonly { readonly name: string; readonly text: string; readonly directory: DeviceDirectory; readonly runs?: number }[] = [
   { name: 'levels and silence', text: RESTART_RULES, directory: plain, runs: 200 },
   { name: 'windows', text: WINDOWS, directory: plain },
   { name: 'windows over held readings', text: WINDOWS, directory: held },
   { name: 'levels over held readings', text: RESTART_RULES, directory: held },
   { name: 'a backlog', text: RESTART_RULES, directory: old },
+  { name: 'counts and levels that are kept', text: COUNTS, directory: plain },
+  { name: 'counts over held readings', text: COUNTS, directory: held },
+  { name: 'groups', text: GROUPS, directory: joined },
   { name: 'other devices and a gateway', text: OTHERS, directory: joined },
 ];
 
