@@ -15,7 +15,7 @@ import type { Source, TimeRange } from '../replay/sources/source.ts';
 import { warmupMsOf } from '../replay/warmup.ts';
 import { compileRules } from '../rules/compile.ts';
 import { systemClock } from '../std/clock.ts';
-import { messageOf, TocsinError } from '../std/errors.ts';
+import { TocsinError } from '../std/errors.ts';
 import { withTimes } from '../web/times.ts';
 import { type Report, renderReport, reportData } from './backtest-report.ts';
 import { type Command, defineCommand, WrongUsage } from './command.ts';
@@ -96,7 +96,7 @@ async function run(options: Options): Promise<number> {
     from: period.from === null ? EVER.from : period.from - warmupMs * MICROSECONDS_PER_MILLISECOND,
     to: period.to ?? EVER.to,
   };
-  const { source, directory, csv } = await open(loaded, range, options);
+  const { source, directory, csv, strangers } = await open(loaded, range, options);
   await using opened = source;
   const progress = new Progress('backtest');
   const startedMs = systemClock.monotonicMs();
@@ -121,6 +121,11 @@ async function run(options: Options): Promise<number> {
     limit,
   };
   if (csv !== null) tellOf(csv, sets);
+  if (strangers.size > 0) {
+    const some = [...strangers].slice(0, 3).join(', ');
+    const hint = 'they count as devices without a profile: list them in fleet.yaml, or make data/state.db readable';
+    process.stderr.write(`warning: nothing says what ${strangers.size} of the devices are, such as ${printable(some)}\nhint: ${hint}\n`);
+  }
   if (options.json) printJson(withTimes(reportData(report, csv)));
   else process.stdout.write(renderReport(report));
   return 0;
@@ -159,18 +164,22 @@ interface Opened {
   readonly source: Source;
   readonly directory: DeviceDirectory;
   readonly csv: CsvReport | null;
+  /** Devices that were met, and of which nobody knows what they are. */
+  readonly strangers: ReadonlySet<string>;
 }
 
 async function open({ config, directory }: Loaded, range: TimeRange, options: Options): Promise<Opened> {
   const { csv: path, device: id, journal } = options;
+  const strangers = new Set<string>();
   if (path !== undefined && id !== undefined) {
-    const device = deviceResolver(directory, knownDevices(config.data, 'quietly'))(id, null);
+    const device = deviceResolver(directory, knownDevices(config.data) ?? new Map())(id, null);
     const profile = directory.profiles.find(({ name }) => name === device.profile) ?? null;
     const source = csvSource({ path, device, profile, zone: options.timezone ?? profile?.timezone ?? null, range });
     // The other devices are not in the file: that is no silence of theirs.
-    return { source, directory: { ...directory, fleet: directory.fleet.filter((listed) => listed.id === id) }, csv: source.report };
+    const fleet = directory.fleet.filter((listed) => listed.id === id);
+    return { source, directory: { ...directory, fleet }, csv: source.report, strangers };
   }
-  if (journal) return { source: journalSource(join(config.data, 'journal.db'), range), directory, csv: null };
+  if (journal) return { source: journalSource(join(config.data, 'journal.db'), range), directory, csv: null, strangers };
   if (!config.roles.includes('history')) {
     throw new TocsinError('this instance keeps no history', {
       place: `${config.path}: roles`,
@@ -179,19 +188,19 @@ async function open({ config, directory }: Loaded, range: TimeRange, options: Op
   }
   const { history } = config;
   const stored = history.kind === 'sqlite' ? { url: 'sqlite:', keepMs: history.keepMs } : { influx: history.url, tags: history.tags };
-  const known = knownDevices(config.data, history.kind === 'sqlite' ? 'aloud' : 'quietly');
+  const known = knownDevices(config.data);
   const reader = await openSeriesReader(stored, { dataDirectory: config.data, clock: systemClock });
-  return { source: historySource(reader, { range, directory, known }), directory, csv: null };
+  const resolver = deviceResolver(directory, known ?? new Map(), (id) => known === null && strangers.add(id));
+  return { source: historySource(reader, { range, deviceOf: resolver }), directory, csv: null, strangers };
 }
 
-function knownDevices(data: string, failing: 'aloud' | 'quietly'): ReadonlyMap<string, RecordedDevice> {
+/** Null where the instance's state cannot be read: the fleet file, and what the history itself knows, must do then. */
+function knownDevices(data: string): ReadonlyMap<string, RecordedDevice> | null {
   try {
     return readKnownDevices(join(data, 'state.db'));
   } catch (error) {
-    if (failing === 'aloud') {
-      process.stderr.write(`warning: ${messageOf(error)}\nhint: devices that are not in the fleet file count as without a profile\n`);
-    }
-    return new Map();
+    if (error instanceof TocsinError) return null;
+    throw error;
   }
 }
 

@@ -7,15 +7,11 @@ import type { DeviceRef, Reading } from '../../domain/reading.ts';
 import type { DeviceOf, RecordedDevice, SeriesReader } from '../../history/series-reader.ts';
 import type { Source, SourceBatch, TimeRange } from './source.ts';
 
-/** @param known what the instance remembers of devices, by id */
-export function historySource(
-  reader: SeriesReader,
-  options: { readonly range: TimeRange; readonly directory: DeviceDirectory; readonly known: ReadonlyMap<string, RecordedDevice> },
-): Source {
-  const { range, directory, known } = options;
+export function historySource(reader: SeriesReader, options: { readonly range: TimeRange; readonly deviceOf: DeviceOf }): Source {
+  const { range, deviceOf } = options;
   let reached = range.from;
   async function* batches(): AsyncGenerator<SourceBatch> {
-    for await (const readings of reader.scan(range, deviceResolver(directory, known))) {
+    for await (const readings of reader.scan(range, deviceOf)) {
       reached = endOf(readings) ?? reached;
       yield { readings, positions: null };
     }
@@ -31,12 +27,20 @@ export function historySource(
 
 const endOf = (readings: readonly Reading[]): number | undefined => readings.at(-1)?.at;
 
-/** The fleet file says what it says; the rest is as it was when the device last spoke, or when this was recorded. */
-export function deviceResolver(directory: DeviceDirectory, known: ReadonlyMap<string, RecordedDevice>): DeviceOf {
+/**
+ * The fleet file says what it says; the rest is as it was when the device last spoke, or when this was recorded.
+ * @param known what the instance remembers of devices, by id @param onStranger told of a device that nothing is known of
+ */
+export function deviceResolver(
+  directory: DeviceDirectory,
+  known: ReadonlyMap<string, RecordedDevice>,
+  onStranger: (id: string) => void = () => undefined,
+): DeviceOf {
   const fleet = new Map(directory.fleet.map((device) => [device.id, device]));
   return (id, recorded): DeviceRef => {
     const listed = fleet.get(id);
     const seen = known.get(id) ?? recorded;
+    if (listed === undefined && seen === null) onStranger(id);
     return { id, profile: listed?.profile ?? seen?.profile ?? null, labels: { ...recorded?.labels, ...seen?.labels, ...listed?.labels } };
   };
 }
