@@ -81,7 +81,7 @@ export class Partitions {
   scan(day: number | 'shared'): StatementSync | undefined {
     const entry = this.#entries.get(day === 'shared' ? SHARED_DAY : day);
     if (entry === undefined) return undefined;
-    const sql = `SELECT at, block FROM ${entry.table} WHERE device = ? AND at >= ? AND at < ? AND at + span >= ? ORDER BY at, write`;
+    const sql = `SELECT at, write, block FROM ${entry.table} WHERE device = ? AND at >= ? AND at < ? AND at + span >= ? ORDER BY at, write`;
     return this.#cached(this.#scans, entry, sql);
   }
 

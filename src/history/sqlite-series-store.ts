@@ -212,10 +212,11 @@ export class SqliteSeriesStore implements SeriesStore {
     const range = { from, to: what.range.to };
     const pending = new PendingInstants();
     let hour = Number.NEGATIVE_INFINITY;
+    let written = 0;
     const visit: Visit = (at, metric, value) => {
-      if (at >= range.from && at < range.to && (what.metric === null || what.metric === metric)) pending.put(at, metric, value);
+      if (at >= range.from && at < range.to && (what.metric === null || what.metric === metric)) pending.put(at, metric, value, written);
     };
-    for (const { at, block } of this.#blocks(what.device, range)) {
+    for (const { at, write, block } of this.#blocks(what.device, range)) {
       const blockHour = Math.floor(at / HOUR_US);
       // What is before this block's first reading is complete: later blocks begin later.
       for (const [instant, values] of pending.takeBefore(at)) {
@@ -223,6 +224,7 @@ export class SqliteSeriesStore implements SeriesStore {
       }
       if (blockHour !== hour && hour !== Number.NEGATIVE_INFINITY && isOver()) return Math.max(blockHour * HOUR_US, from);
       hour = blockHour;
+      written = write;
       decodeBlock(block, at, visit);
     }
     for (const [instant, values] of pending.takeBefore(Number.POSITIVE_INFINITY)) if (!onInstant(instant, values)) return null;
@@ -230,7 +232,7 @@ export class SqliteSeriesStore implements SeriesStore {
   }
 
   /** The device's blocks that may overlap the range, in order of time, from day tables and the shared one alike. */
-  *#blocks(device: number, range: { from: number; to: number }): Generator<{ at: number; block: Uint8Array }> {
+  *#blocks(device: number, range: { from: number; to: number }): Generator<Block> {
     const days = this.#dayBlocks(device, range);
     if (!this.#partitions.hasShared) return yield* days;
     const shared = rowsOf(this.#partitions.scan('shared'), device, range, Math.floor(range.from / HOUR_US) * HOUR_US);
@@ -253,7 +255,7 @@ export class SqliteSeriesStore implements SeriesStore {
     }
   }
 
-  *#dayBlocks(device: number, range: { from: number; to: number }): Generator<{ at: number; block: Uint8Array }> {
+  *#dayBlocks(device: number, range: { from: number; to: number }): Generator<Block> {
     const earliest = Math.floor(range.from / HOUR_US) * HOUR_US;
     for (const day of this.#partitions.days(range)) {
       yield* rowsOf(this.#partitions.scan(day), device, { ...range, to: Math.min(range.to, (day + 1) * DAY_US) }, earliest);
@@ -300,38 +302,61 @@ export class SqliteSeriesStore implements SeriesStore {
   }
 }
 
+/** A part of the device's readings as one write left it; `write` grows with each. */
+interface Block {
+  readonly at: number;
+  readonly write: number;
+  readonly block: Uint8Array;
+}
+
 /** Instants that blocks still to come may add to. */
 class PendingInstants {
   readonly #instants = new Map<number, Map<number, Value>>();
+  /** Of instants that several writes have values of: which write each is of. Few have. */
+  readonly #writes = new Map<number, Map<number, number>>();
+  /** The write that an instant's values are of, where there is one only. */
+  readonly #write = new Map<number, number>();
   #latest = Number.NEGATIVE_INFINITY;
 
-  /** A later call for the same instant and metric wins. */
-  put(at: number, metric: number, value: Value): void {
+  /** Of values for the same instant and metric the one written last wins, in whatever order they come. */
+  put(at: number, metric: number, value: Value, write: number): void {
     if (at > this.#latest) this.#latest = at;
     const known = this.#instants.get(at);
-    if (known === undefined) this.#instants.set(at, new Map([[metric, value]]));
-    else known.set(metric, value);
+    if (known === undefined) {
+      this.#instants.set(at, new Map([[metric, value]]));
+      this.#write.set(at, write);
+      return;
+    }
+    const only = this.#write.get(at);
+    if (only === write) {
+      known.set(metric, value);
+      return;
+    }
+    const writes = this.#writes.get(at) ?? new Map([...known.keys()].map((each) => [each, only ?? 0]));
+    this.#writes.set(at, writes);
+    this.#write.delete(at);
+    if ((writes.get(metric) ?? Number.NEGATIVE_INFINITY) > write) return;
+    writes.set(metric, write);
+    known.set(metric, value);
   }
 
   takeBefore(at: number): readonly (readonly [number, ReadonlyMap<number, Value>])[] {
     if (this.#instants.size === 0) return [];
     const isAll = this.#latest < at;
     const taken = isAll ? [...this.#instants] : [...this.#instants].filter(([instant]) => instant < at);
-    if (isAll) this.#instants.clear();
-    else for (const [instant] of taken) this.#instants.delete(instant);
+    const parts = [this.#instants, this.#writes, this.#write];
+    for (const part of parts) {
+      if (isAll) part.clear();
+      else for (const [instant] of taken) part.delete(instant);
+    }
     return taken.sort((a, b) => a[0] - b[0]);
   }
 }
 
-function* rowsOf(
-  scan: StatementSync | undefined,
-  device: number,
-  range: { from: number; to: number },
-  earliest: number,
-): Generator<{ at: number; block: Uint8Array }> {
+function* rowsOf(scan: StatementSync | undefined, device: number, range: { from: number; to: number }, earliest: number): Generator<Block> {
   if (scan === undefined) return;
   for (const row of scan.iterate(device, Math.max(earliest, Number.MIN_SAFE_INTEGER), range.to, range.from)) {
-    if (row.block instanceof Uint8Array) yield { at: Number(row.at), block: row.block };
+    if (row.block instanceof Uint8Array) yield { at: Number(row.at), write: Number(row.write), block: row.block };
   }
 }
 

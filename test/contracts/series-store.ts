@@ -172,6 +172,15 @@ export function seriesStoreContract(name: string, open: () => Promise<StoreHarne
       await write(harness.store, [readingOf(fridge, START + 1, { t: 4 })]);
       expect((await allReadings(harness.store, { device: 'fridge-1' })).map(({ values }) => values.t)).toEqual([2, 4]);
     });
+
+    it('the value written last, also when what was written with it begins earlier', async () => {
+      await using harness = await open();
+      await write(harness.store, [readingOf(fridge, START + 100, { t: 1, u: 1 })]);
+      await write(harness.store, [readingOf(fridge, START + 50, { t: 2 }), readingOf(fridge, START + 100, { t: 2 })]);
+      await write(harness.store, [readingOf(fridge, START + 20, { t: 3 }), readingOf(fridge, START + 50, { t: 3 })]);
+      const rows = await allReadings(harness.store, { device: 'fridge-1' });
+      expect(rows.map(({ values }) => values)).toEqual([{ t: 3 }, { t: 3 }, { t: 2, u: 1 }]);
+    });
   });
 
   describe(`${name} answers`, () => {
