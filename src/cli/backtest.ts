@@ -2,7 +2,7 @@
 import { join, relative, resolve } from 'node:path';
 import { readKnownDevices } from '../alerts/known-devices.ts';
 import { isTimeZone } from '../devices/time.ts';
-import type { DeviceDirectory } from '../domain/device.ts';
+import type { DeviceDirectory, Profile } from '../domain/device.ts';
 import { MICROSECONDS_PER_MILLISECOND } from '../domain/reading.ts';
 import { openSeriesReader } from '../history/open.ts';
 import type { RecordedDevice } from '../history/series-reader.ts';
@@ -16,6 +16,7 @@ import { warmupMsOf } from '../replay/warmup.ts';
 import { compileRules } from '../rules/compile.ts';
 import { systemClock } from '../std/clock.ts';
 import { TocsinError } from '../std/errors.ts';
+import { hintFor } from '../std/form.ts';
 import { withTimes } from '../web/times.ts';
 import { type Report, renderReport, reportData } from './backtest-report.ts';
 import { type Command, defineCommand, WrongUsage } from './command.ts';
@@ -43,6 +44,7 @@ nothing is written; an instance that runs on the same data is not disturbed.
   --journal        the journal instead of the history: shorter, and with the times at which readings were received
   --csv FILE       a file instead: a header, a column for the time, the others metrics; by default all of it
   --device ID      whose readings the file has
+  --profile NAME   what that device is, where fleet.yaml does not say; default: the profile that the rules are for
   --timezone ZONE  of times that name none, in the file and above: Europe/Berlin, UTC
   --limit N        how many alerts and messages are printed; default 50
   --json           everything as JSON
@@ -60,6 +62,7 @@ nothing is written; an instance that runs on the same data is not disturbed.
     journal: { type: 'boolean', default: false },
     csv: { type: 'string' },
     device: { type: 'string' },
+    profile: { type: 'string' },
     timezone: { type: 'string' },
     limit: { type: 'string', default: '50' },
     json: { type: 'boolean', default: false },
@@ -79,6 +82,7 @@ interface Options {
   readonly journal: boolean;
   readonly csv?: string | undefined;
   readonly device?: string | undefined;
+  readonly profile?: string | undefined;
   readonly timezone?: string | undefined;
   readonly limit: string;
   readonly json: boolean;
@@ -96,7 +100,7 @@ async function run(options: Options): Promise<number> {
     from: period.from === null ? EVER.from : period.from - warmupMs * MICROSECONDS_PER_MILLISECOND,
     to: period.to ?? EVER.to,
   };
-  const { source, directory, csv, strangers } = await open(loaded, range, options);
+  const { source, directory, csv, strangers } = await open(loaded, range, { ...options, sets });
   await using opened = source;
   const progress = new Progress('backtest');
   const startedMs = systemClock.monotonicMs();
@@ -136,6 +140,8 @@ function periodOf(options: Options): { readonly from: number | null; readonly to
   const { csv, device, journal, timezone } = options;
   if (csv !== undefined && journal) throw new WrongUsage('--csv and --journal: one of them');
   if (csv !== undefined && device === undefined) throw new WrongUsage('--csv needs --device, the id of the device whose readings it has');
+  if (csv === undefined && options.profile !== undefined)
+    throw new WrongUsage('--profile goes with --csv: of what was recorded it is known');
   if (csv === undefined && device !== undefined)
     throw new WrongUsage('--device goes with --csv: a rule says itself which devices it is for');
   if (timezone !== undefined && !isTimeZone(timezone)) throw new WrongUsage(`--timezone ${timezone}: no IANA time zone`);
@@ -168,12 +174,13 @@ interface Opened {
   readonly strangers: ReadonlySet<string>;
 }
 
-async function open({ config, directory }: Loaded, range: TimeRange, options: Options): Promise<Opened> {
+async function open({ config, directory }: Loaded, range: TimeRange, options: Options & { sets: readonly RuleSet[] }): Promise<Opened> {
   const { csv: path, device: id, journal } = options;
   const strangers = new Set<string>();
   if (path !== undefined && id !== undefined) {
-    const device = deviceResolver(directory, knownDevices(config.data) ?? new Map())(id, null);
-    const profile = directory.profiles.find(({ name }) => name === device.profile) ?? null;
+    const known = deviceResolver(directory, knownDevices(config.data) ?? new Map())(id, null);
+    const profile = profileOf(known.profile, directory, options);
+    const device = { ...known, profile: profile?.name ?? null };
     const source = csvSource({ path, device, profile, zone: options.timezone ?? profile?.timezone ?? null, range });
     // The other devices are not in the file: that is no silence of theirs.
     const fleet = directory.fleet.filter((listed) => listed.id === id);
@@ -192,6 +199,20 @@ async function open({ config, directory }: Loaded, range: TimeRange, options: Op
   const reader = await openSeriesReader(stored, { dataDirectory: config.data, clock: systemClock });
   const resolver = deviceResolver(directory, known ?? new Map(), (id) => known === null && strangers.add(id));
   return { source: historySource(reader, { range, deviceOf: resolver }), directory, csv: null, strangers };
+}
+
+/** What the device of a file is: a file has no topic that would tell. */
+function profileOf(known: string | null, directory: DeviceDirectory, options: Options & { sets: readonly RuleSet[] }): Profile | null {
+  const names = directory.profiles.map(({ name }) => name);
+  const { profile: wanted, sets } = options;
+  if (wanted !== undefined && !names.includes(wanted))
+    throw new TocsinError(`--profile: there is no profile ${wanted}`, { hint: hintFor(wanted, names) });
+  const ofRules = new Set(sets.flatMap(({ rules }) => rules.flatMap(({ selector }) => selector.profile ?? [])));
+  const [only] = ofRules;
+  const name = wanted ?? known ?? (ofRules.size === 1 ? only : undefined);
+  if (wanted === undefined && known === null && name !== undefined)
+    process.stderr.write(`${options.device} is taken for a ${name}, which the rules are for; --profile says otherwise\n`);
+  return directory.profiles.find((profile) => profile.name === name) ?? null;
 }
 
 /** Null where the instance's state cannot be read: the fleet file, and what the history itself knows, must do then. */

@@ -326,7 +326,9 @@ describe('a backtest over a CSV file', () => {
     expect(stderr.replaceAll(path, 'log.csv')).toBe('log.csv:3: "x" is no time\nlog.csv:4: temperature is 99, outside -40 to 60\n');
     expect(stdout).toContain('log.csv, 2026-03-01T00:00:00Z to 2026-03-01T00:10:00Z (10m)\n2 readings in ');
     const stranger = await run(scene, '--csv', path, '--device', 'x9');
-    expect(stranger.stderr).toContain('no rule is for x9, which has no profile\n');
+    expect(stranger.stderr).toContain('x9 is taken for a fridge, which the rules are for; --profile says otherwise\n');
+    const other = await run(scene, '--csv', path, '--device', 'x9', '--profile', 'frigde');
+    expect([other.status, other.stderr]).toEqual([1, '--profile: there is no profile frigde\nhint: did you mean fridge?\n']);
     writeFileSync(path, 'time,temp\n2026-03-01T00:00:00Z,4\n');
     expect((await run(scene, '--csv', path, '--device', 'd1')).stderr).toContain(
       'a rule asks for temperature, and no column is called that\n',
