@@ -1,7 +1,9 @@
 /** What the HTTP API asks for, answered by the threads that know it: part of the composition root. */
 import type { Registry } from 'prom-client';
+import description from '../package.json' with { type: 'json' };
 import type { Ingest } from './ingest/ingest.ts';
 import type { Journal } from './journal/journal.ts';
+import type { Reloader } from './reload.ts';
 import { systemClock } from './std/clock.ts';
 import { messageOf } from './std/errors.ts';
 import type { Backend } from './web/backend.ts';
@@ -18,14 +20,18 @@ export function createBackend(parts: {
   decisions: RunningWorker<DecisionsMethods>;
   history: RunningWorker<HistoryMethods>;
   registry: Registry;
+  reloader: Reloader;
 }): Backend {
-  const { journal, ingest, decisions, history, registry } = parts;
+  const { journal, ingest, decisions, history, registry, reloader } = parts;
   return {
     devices: (query) => decisions.remote.devices(query),
     device: (id) => decisions.remote.device(id),
     alerts: (query) => decisions.remote.alerts(query),
     alert: (id) => decisions.remote.alert(id),
     notifications: (query) => decisions.remote.notifications(query),
+    rules: (query) => decisions.remote.rules(query),
+    configuration: async () => ({ version: description.version, ...reloader.described() }),
+    reload: () => reloader.reload('HTTP'),
     readings: (query) => history.remote.readings(query),
     quarantine: (query) => history.remote.quarantine(query),
     journal: async () => ({ id: journal.id, ...journal.range(0), ...journal.stats() }),

@@ -3,109 +3,86 @@
  * argv → command. The only place that handles signals and ends the process. Exit status: 0 good, 1 what was asked about is not
  * good, 2 wrong usage, 70 a fault of ours or a stop that did not end in time.
  */
-import { parseArgs } from 'node:util';
+import { isatty } from 'node:tty';
+import { type Command, type Signals, WrongUsage } from './cli/command.ts';
 import { InvalidConfig, TocsinError } from './std/errors.ts';
 import { endAtOnce, withServerSettings } from './std/runtime.ts';
 
-const USAGE = `usage: tocsin <command> [options]
+/** A command: what the list says of it, and where it is. Its file is loaded when it is asked for. */
+const COMMANDS: Readonly<Record<string, readonly [summary: string, load: () => Promise<{ command: Command }>]>> = {
+  run: ['serves in the foreground; SIGTERM stops it cleanly', () => import('./cli/run.ts')],
+  check: ['validates config, devices, rules and notify; --diff: what a reload would change', () => import('./cli/check.ts')],
+  test: ['runs rule tests', () => import('./cli/test.ts')],
+  reload: ['applies a changed configuration to the running instance', () => import('./cli/reload.ts')],
+  devices: ['of the running instance: ls, show ID', () => import('./cli/devices.ts')],
+  alerts: ['of the running instance: ls, show ID', () => import('./cli/alerts.ts')],
+};
 
-  run    [--config FILE] [--set key=value]…   serves in the foreground; SIGTERM stops it cleanly
-  check  [--config FILE] [--set key=value]…   validates config, devices, rules and notify
-  test   [FILE…] [--filter TEXT] [--junit F]  runs rule tests
+const usage = (): string => `usage: tocsin <command> [options]
 
-  --config FILE   default: config/tocsin.yaml
-  --help          this text, or that of a command
+${Object.entries(COMMANDS)
+  .map(([name, [summary]]) => `  ${name.padEnd(9)} ${summary}\n`)
+  .join('')}
+  --config FILE     default: config/tocsin.yaml
+  --set key=value   over what the file says; any number of times
+  --help            this text, or that of a command
   --version
 `;
-const HELP: Record<string, string> = {
-  run: `usage: tocsin run [--config FILE] [--set key=value]…
-
-Serves MQTT and HTTP until SIGTERM or SIGINT. Prints one JSON line when it is ready, with the real ports.
-
-  tocsin run --config config/tocsin.yaml
-  tocsin run --set 'mqtt.listeners=["mqtt://127.0.0.1:0"]' --set data=/tmp/tocsin
-`,
-  check: `usage: tocsin check [--config FILE] [--set key=value]…
-
-Reads everything that run would read, prints every problem as file:line:column, and exits 1 if there is one.
-`,
-};
 /** The exit status for a fault of ours, and for a stop that did not end in time. */
 const FAULT = 70;
-const DEFAULT_CONFIG = 'config/tocsin.yaml';
+const STDIN = 0;
 
 async function main(argv: readonly string[]): Promise<number> {
-  const [command, ...rest] = argv;
-  if (command === undefined || command === '--help' || command === 'help') return print(USAGE, command === undefined ? 2 : 0);
-  if (command === '--version') {
+  const [name, ...rest] = argv;
+  if (name === undefined || name === '--help' || name === 'help') return print(usage(), name === undefined ? 2 : 0);
+  if (name === '--version') {
     const { default: description } = await import('../package.json', { with: { type: 'json' } });
     return print(`${description.version}\n`, 0);
   }
-  if (command === 'test') return runTests(rest);
-  const help = HELP[command];
-  if (help === undefined) return complain(`unknown command ${command}`);
-  const options = parseOptions(rest);
-  if (typeof options === 'string') return complain(options);
-  if (options.help) return print(help, 0);
-  if (command === 'check') return (await import('./cli/check.ts')).check(options);
+  const [, load] = (Object.hasOwn(COMMANDS, name) && COMMANDS[name]) || [];
+  if (load === undefined) return complain(`unknown command ${name}`);
+  const { command } = await load();
+  const parsed = command.parse(rest);
+  if (parsed === 'help') return print(command.help, 0);
+  if ('wrong' in parsed) return complain(parsed.wrong, name);
+  if (!command.isServer) return parsed.run(NO_SIGNALS);
   withServerSettings();
-  const stopped = stopRequested();
-  return (await import('./cli/run.ts')).run(options, stopped);
+  return parsed.run(listenToSignals());
 }
 
-async function runTests(argv: readonly string[]): Promise<number> {
-  const { test, HELP: help } = await import('./cli/test.ts');
-  let parsed: ReturnType<typeof parseTestArgs>;
-  try {
-    parsed = parseTestArgs(argv);
-  } catch (error) {
-    return complain(error instanceof Error ? error.message : String(error));
-  }
-  return parsed.values.help ? print(help, 0) : test(parsed.values, parsed.positionals);
-}
+/** A command that ends by itself is ended by a signal as any program is. */
+const NO_SIGNALS: Signals = { stopped: new Promise(() => undefined), onReload: () => undefined };
 
-const parseTestArgs = (argv: readonly string[]) =>
-  parseArgs({
-    args: [...argv],
-    allowPositionals: true,
-    options: {
-      config: { type: 'string', default: DEFAULT_CONFIG },
-      set: { type: 'string', multiple: true, default: [] },
-      help: { type: 'boolean', short: 'h', default: false },
-      filter: { type: 'string' },
-      junit: { type: 'string' },
-      json: { type: 'boolean', default: false },
+/**
+ * SIGTERM or SIGINT asks to stop, and the second one ends the process at once. SIGHUP asks to read the configuration again,
+ * unless it says that the terminal was closed: then to stop.
+ */
+function listenToSignals(): Signals {
+  const { promise: stopped, resolve } = Promise.withResolvers<void>();
+  let isAsked = false;
+  const stop = (): void => {
+    if (isAsked) endAtOnce(FAULT);
+    isAsked = true;
+    resolve();
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  let isReloadAsked = false;
+  let reload = (): void => {
+    isReloadAsked = true;
+  };
+  const hadTerminal = isatty(STDIN);
+  process.on('SIGHUP', () => {
+    if (hadTerminal && !isatty(STDIN)) stop();
+    else reload();
+  });
+  return {
+    stopped,
+    onReload(callback) {
+      reload = callback;
+      if (isReloadAsked) callback();
     },
-  });
-
-function parseOptions(argv: readonly string[]): { config: string; set: readonly string[]; help: boolean } | string {
-  try {
-    const { values } = parseArgs({
-      args: [...argv],
-      options: {
-        config: { type: 'string', default: DEFAULT_CONFIG },
-        set: { type: 'string', multiple: true, default: [] },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    });
-    return values;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}
-
-/** Resolves at the first SIGTERM or SIGINT; the second one ends the process at once. */
-function stopRequested(): Promise<void> {
-  return new Promise((resolve) => {
-    let asked = false;
-    const stop = (): void => {
-      if (asked) endAtOnce(FAULT);
-      asked = true;
-      resolve();
-    };
-    process.on('SIGTERM', stop);
-    process.on('SIGINT', stop);
-  });
+  };
 }
 
 function print(text: string, status: number): number {
@@ -113,9 +90,11 @@ function print(text: string, status: number): number {
   return status;
 }
 
-const complain = (problem: string): number => print(`${problem}\nhint: tocsin --help lists the commands\n`, 2);
+const complain = (problem: string, command?: string): number =>
+  print(`${problem}\nhint: tocsin --help lists the commands${command === undefined ? '' : `, tocsin ${command} --help its options`}\n`, 2);
 
 function report(error: unknown): number {
+  if (error instanceof WrongUsage) return complain(error.message);
   if (error instanceof InvalidConfig) return print(`${error.message}\n`, 1);
   if (error instanceof TocsinError) return print(`${error.render()}\n`, 1);
   process.stderr.write(`internal fault: ${error instanceof Error ? error.stack : String(error)}\n`);

@@ -28,6 +28,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ['*'],
   app: ['*'],
   backend: ['*'],
+  reload: ['*'],
   'alert-topics': ['*'],
   main: ['*'],
   // It speaks MQTT and HTTP; of ours it knows what a device is, and the clock and units that everyone uses.

@@ -1,6 +1,7 @@
 /** What alerting tells Prometheus. Counted in plain numbers while readings are worked through, handed over once a slice. */
-import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Counter, Registry } from 'prom-client';
 import type { Alert, Transition } from '../domain/alert.ts';
+import { counterOf, gaugeOf } from '../std/metrics.ts';
 import type { Counts } from './evaluating.ts';
 
 export class AlertMetrics {
@@ -14,8 +15,7 @@ export class AlertMetrics {
   #reported: Pick<Counts, 'evaluations' | 'lateValues' | 'conflictValues'> = { evaluations: 0, lateValues: 0, conflictValues: 0 };
 
   constructor(registry: Registry) {
-    const registers = [registry];
-    const counter = (name: string, help: string): Counter => new Counter({ name, help, registers });
+    const counter = (name: string, help: string): Counter => counterOf(registry, { name, help });
     this.#evaluations = counter('tocsin_rule_evaluations_total', 'Rules evaluated on readings');
     this.#late = counter('tocsin_late_values_total', 'Values older than the newest of the same device and metric');
     this.#conflicts = counter('tocsin_conflict_values_total', 'Values that differ from one of the same device, metric and time');
@@ -25,13 +25,12 @@ export class AlertMetrics {
       'Alerts that ended so long ago, or so many transitions ago, that they are no longer kept',
     );
     const errorHelp = 'Evaluations that failed and count as unknown';
-    this.#errors = new Counter({ name: 'tocsin_rule_errors_total', help: errorHelp, labelNames: ['rule'], registers });
+    this.#errors = counterOf(registry, { name: 'tocsin_rule_errors_total', help: errorHelp, labelNames: ['rule'] });
     const open = this.#open;
-    new Gauge({
+    gaugeOf(registry, {
       name: 'tocsin_alerts',
       help: 'Open alerts',
       labelNames: ['level', 'state'],
-      registers,
       collect() {
         this.reset();
         for (const { level, state } of open.values()) this.inc({ level, state });

@@ -33,7 +33,7 @@ import { countOf, type NewTransition, removed, type TrackedAlert } from './lifec
 import { Retention, type RetentionLimits } from './retention.ts';
 import { rowsOf, Snapshot, settle } from './snapshot.ts';
 import { createSqliteStateStore } from './sqlite-state-store.ts';
-import type { AlertQuery, Downtime, Page, StateChange, StateStore } from './state-store.ts';
+import type { AlertQuery, Downtime, OpenCounts, Page, StateChange, StateStore } from './state-store.ts';
 import type { TransitionSource } from './transitions.ts';
 
 /** Under load the thread is woken this often, not for each append; an alert is that much later at the most. */
@@ -80,6 +80,7 @@ export interface Alerting extends Service {
   readonly transitions: TransitionSource;
   alerts(query: AlertQuery): Page<Alert>;
   alert(id: string): (Alert & { readonly timeline: readonly Transition[] }) | null;
+  openCounts(): OpenCounts;
   devices(query: { cursor?: string; limit?: number }): Page<DeviceView>;
   device(id: string): DeviceView | null;
 }
@@ -152,6 +153,10 @@ class JournalAlerting implements Alerting {
   alert(id: string): (Alert & { readonly timeline: readonly Transition[] }) | null {
     const alert = this.#store.alert(id);
     return alert === null ? null : { ...alert, timeline: this.#store.timeline(id) };
+  }
+
+  openCounts(): OpenCounts {
+    return this.#store.openCounts();
   }
 
   devices(query: { cursor?: string; limit?: number }): Page<DeviceView> {

@@ -4,7 +4,7 @@ import type { Database } from '../sqlite/database.ts';
 import { InvalidQuery } from '../std/errors.ts';
 import type { BacklogRecord } from './backlog.ts';
 import { countOf } from './lifecycle.ts';
-import type { AlertQuery, DeviceRow, InstanceRow, LetGo, Page, StateChange, StateStore, WindowRow } from './state-store.ts';
+import type { AlertQuery, DeviceRow, InstanceRow, LetGo, OpenCounts, Page, StateChange, StateStore, WindowRow } from './state-store.ts';
 
 const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1000;
@@ -135,6 +135,7 @@ export function createSqliteStateStore(database: Database, options: { followedTo
       const row = statements.alert.get(id);
       return row === undefined ? null : bodyOf<Alert>(row);
     },
+    openCounts: () => openCounts(database),
     timeline: (alertId) => statements.timeline.all(alertId).map(transitionOf),
     latest: () => Number(statements.latest.get()?.latest),
     after: (sequence, limit) => statements.after.all(sequence, limit).map(transitionOf),
@@ -220,6 +221,17 @@ function alerts(database: Database, query: AlertQuery): Page<Alert> {
   const page = rows.slice(0, limit);
   const last = page.at(-1);
   return { items: page.map((row) => bodyOf<Alert>(row)), next: rows.length > limit && last !== undefined ? String(last.number) : null };
+}
+
+function openCounts(database: Database): OpenCounts {
+  const counts = new Map<string, { pending: number; firing: number }>();
+  const sql = "SELECT rule, state, count(*) AS n FROM alert WHERE state IN ('pending', 'firing') GROUP BY rule, state";
+  for (const { rule, state, n } of database.prepare(sql).all()) {
+    const ofRule = counts.get(String(rule)) ?? { pending: 0, firing: 0 };
+    ofRule[state === 'pending' ? 'pending' : 'firing'] = Number(n);
+    counts.set(String(rule), ofRule);
+  }
+  return counts;
 }
 
 function numberOf(cursor: string): number {

@@ -111,6 +111,8 @@ export interface Page<T> {
   readonly next: string | null;
 }
 
+export type OpenCounts = ReadonlyMap<string, Readonly<Record<'pending' | 'firing', number>>>;
+
 export interface LetGo {
   /** Alerts that ended before it, µs. */
   readonly endedBefore: number;
@@ -133,5 +135,7 @@ export interface StateStore extends TransitionSource {
   /** The latest first. */
   alerts(query: AlertQuery): Page<Alert>;
   alert(id: string): Alert | null;
+  /** How many alerts of each rule are open; a rule without any is left out. */
+  openCounts(): OpenCounts;
   timeline(alertId: string): Transition[];
 }

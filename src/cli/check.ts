@@ -1,11 +1,40 @@
 /** `tocsin check`: reads everything that `run` would read and says what is wrong with it, where, and what to do. */
+import * as z from 'zod';
+import description from '../../package.json' with { type: 'json' };
+import { type Described, describeConfiguration, diff } from '../config/diff.ts';
 import { loadRuleTests, ruleTestFiles } from '../replay/rule-test-folder.ts';
 import { compileRules } from '../rules/compile.ts';
-import { InvalidConfig, type TocsinError } from '../std/errors.ts';
+import { InvalidConfig, TocsinError } from '../std/errors.ts';
+import { createClient } from './client.ts';
+import { CLIENT_OPTIONS, defineCommand } from './command.ts';
+import { linesOf } from './diff-lines.ts';
 import { type Loaded, loadEverything, shortPath } from './load.ts';
+import { printJson } from './print.ts';
+
+export const command = defineCommand({
+  help: `usage: tocsin check [--config FILE] [--set key=value]… [--diff [--url URL] [--json]]
+
+Reads everything that run would read, prints every problem as file:line:column, and exits 1 if there is one.
+
+  --diff       also asks the running instance what it has in force, and says what a reload would change and what would
+               start anew by it; nothing is applied. Exits 1 when no instance answers
+  --url URL    the instance; default: http.listen of the config
+  --json       with --diff: the changes as JSON
+`,
+  options: { ...CLIENT_OPTIONS, diff: { type: 'boolean', default: false } },
+  run: (options) => check(options),
+});
+
+interface Options {
+  readonly config: string;
+  readonly set: readonly string[];
+  readonly diff: boolean;
+  readonly json: boolean;
+  readonly url?: string | undefined;
+}
 
 /** @returns the exit status: 0 when `run` would start, 1 otherwise. Problems go to stderr, the summary to stdout. */
-export async function check(options: { config: string; set: readonly string[] }): Promise<number> {
+async function check(options: Options): Promise<number> {
   let loaded: Loaded;
   try {
     loaded = await loadEverything({ path: options.config, set: options.set, env: process.env });
@@ -17,15 +46,49 @@ export async function check(options: { config: string; set: readonly string[] })
     return 1;
   }
   for (const warning of loaded.warnings) process.stderr.write(`${asWarning(warning)}\n`);
-  const { directory, rules, notify } = loaded;
+  if (!(options.diff && options.json)) process.stdout.write(`${options.config} is good: ${summaryOf(loaded)}\n`);
+  if (options.diff) await tellDiff(loaded, options);
+  return 0;
+}
+
+function summaryOf({ directory, rules, notify }: Loaded): string {
   const parts = [
     counted(directory.profiles.length, 'profile'),
     `${counted(directory.fleet.length, 'device')} in the fleet file`,
     counted(rules.length, 'rule'),
     counted(notify.contacts.length, 'contact'),
   ];
-  process.stdout.write(`${options.config} is good: ${parts.join(', ')}\n`);
-  return 0;
+  return parts.join(', ');
+}
+
+/** Of the same version: then what it has in force has the form that is read here. */
+const inForceForm = z.object({
+  version: z.literal(description.version),
+  rules: z.array(z.object({ id: z.string() })),
+  directory: z.object({ profiles: z.array(z.unknown()), fleet: z.array(z.unknown()), groups: z.array(z.unknown()) }),
+  notify: z.object({ salt: z.string(), contacts: z.array(z.unknown()), routes: z.array(z.string()) }),
+});
+const isDescribed = (answer: unknown): answer is Described => inForceForm.safeParse(answer).success;
+const versionForm = z.object({ version: z.string() });
+
+async function tellDiff(loaded: Loaded, options: Options): Promise<void> {
+  const client = createClient(options);
+  const inForce = await client.get('/configuration');
+  if (!isDescribed(inForce)) {
+    const other = versionForm.safeParse(inForce).data?.version ?? 'of another version';
+    const hint = 'use the tocsin of the same version; or stop the instance, and start this one';
+    throw new TocsinError(`${client.url} is Tocsin ${other}, and this is ${description.version}: they cannot be compared`, { hint });
+  }
+  // Through JSON as well, which knows no undefined.
+  const own: unknown = JSON.parse(JSON.stringify({ version: description.version, ...describeConfiguration(loaded, inForce.notify.salt) }));
+  if (!isDescribed(own)) throw new Error('what this version would answer is not what it reads');
+  const differences = diff(inForce, own);
+  if (options.json) {
+    printJson(differences);
+    return;
+  }
+  const lines = linesOf(differences);
+  process.stdout.write(lines.length === 0 ? 'a reload would change nothing\n' : `a reload would change:\n${lines.join('\n')}\n`);
 }
 
 /** Their form and the names in it. A run does without them, so that it is not theirs to keep it from starting. */

@@ -5,9 +5,11 @@ import { COLOURED, hasPassed, jsonOf, junitOf, type Paint, PLAIN, summaryOf, tex
 import { type Outcome, runRuleTest } from '../replay/rule-test-run.ts';
 import { compileRules } from '../rules/compile.ts';
 import { InvalidConfig, messageOf, TocsinError } from '../std/errors.ts';
+import { defineCommand } from './command.ts';
 import { loadEverything, shortPath } from './load.ts';
 
-export const HELP = `usage: tocsin test [FILE…] [--config FILE] [--set key=value]… [--filter TEXT] [--junit FILE] [--json]
+export const command = defineCommand({
+  help: `usage: tocsin test [FILE…] [--config FILE] [--set key=value]… [--filter TEXT] [--junit FILE] [--json]
 
 Runs rule tests: readings over time, and what is expected of the alerts and messages they lead to. Without FILE, every
 *.test.yaml in the folder of the rules. Exits 1 when a test fails or none was run.
@@ -18,9 +20,13 @@ Runs rule tests: readings over time, and what is expected of the alerts and mess
 
   tocsin test
   tocsin test config/rules/cold-chain.test.yaml --filter critical
-`;
+`,
+  options: { filter: { type: 'string' }, junit: { type: 'string' }, json: { type: 'boolean', default: false } },
+  positionalsMax: Number.POSITIVE_INFINITY,
+  run: (options, files) => test(options, files),
+});
 
-export interface TestOptions {
+interface TestOptions {
   readonly config: string;
   readonly set: readonly string[];
   readonly filter?: string | undefined;
@@ -29,7 +35,7 @@ export interface TestOptions {
 }
 
 /** @returns the exit status: 0 when every test passed. @throws InvalidConfig when the configuration or a test does not hold */
-export async function test(options: TestOptions, files: readonly string[]): Promise<number> {
+async function test(options: TestOptions, files: readonly string[]): Promise<number> {
   const { directory, notify, rules: texts, config } = await loadEverything({ path: options.config, set: options.set, env: process.env });
   const world = { rules: compileRules(texts, directory).compiled, directory, notify };
   const folder = shortPath(config.rules);

@@ -85,8 +85,9 @@ const NOTHING_CLAIMED: ReadonlySet<string> = new Set();
 const MAX_FUTURE_MS = 5 * 60_000;
 const MAX_PAST_MS = 30 * 86_400_000;
 
-export function createDecoder(directory: DeviceDirectory, limits: DecoderLimits): Decoder {
-  return new DirectoryDecoder(directory, limits);
+/** @param before the one whose place it takes: devices that have spoken count on against the limits */
+export function createDecoder(directory: DeviceDirectory, limits: DecoderLimits, before?: Decoder): Decoder {
+  return new DirectoryDecoder(directory, limits, before instanceof DirectoryDecoder ? before : null);
 }
 
 class DirectoryDecoder implements Decoder {
@@ -97,8 +98,9 @@ class DirectoryDecoder implements Decoder {
   readonly #shapes = new ShapeTable();
   readonly #collected: Collected = { names: [], values: [], refusals: [], sawInexact: false };
 
-  constructor(directory: DeviceDirectory, limits: DecoderLimits) {
+  constructor(directory: DeviceDirectory, limits: DecoderLimits, before: DirectoryDecoder | null) {
     this.#router = new Router(directory, limits.devices);
+    if (before !== null) this.#router.succeed(before.#router);
     this.#metricsMax = limits.metricsPerDevice;
   }
 

@@ -87,6 +87,21 @@ export class Router {
     this.#devicesMax = devicesMax;
   }
 
+  /**
+   * Takes over the devices that have spoken, as far as they still may: what is stored of them is there, whatever the files
+   * say now. The names of their metrics only while all profiles are as they were, or renamed ones would count twice.
+   */
+  succeed(before: Router): void {
+    const profilesOf = (router: Router): string => JSON.stringify([...router.#profiles.values()].map(({ profile }) => profile));
+    const isAsBefore = profilesOf(before) === profilesOf(this);
+    for (const [id, { metrics }] of before.#devices) {
+      const listed = this.#fleet.get(id);
+      if (listed === undefined && this.#unknown !== 'accept') continue;
+      const keepsNames = isAsBefore && listed?.profile === before.#fleet.get(id)?.profile;
+      this.#devices.set(id, { id, metrics: keepsNames ? metrics : new Set(), refs: new Map() });
+    }
+  }
+
   /** @returns null for a topic on which no sensor speaks */
   route(topic: string): OpenRoute | ClosedRoute | null {
     const levels = topic.split('/');

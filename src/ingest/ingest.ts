@@ -49,6 +49,8 @@ export interface Ingest {
   released(client: string, packetId: number): Promise<void>;
   /** A message that the access rules acknowledge and drop: answered in its turn, after what the client sent before it. */
   refuse(qos: 0 | 1 | 2, done: (error: Error | null) => void): void;
+  /** From the next message on, bytes mean what this one says. */
+  useDecoder(decoder: Decoder): void;
   /** How many messages wait for their fsync. */
   waiting(): number;
   /** Calls back when those that wait now have been answered. */
@@ -101,7 +103,7 @@ interface Metrics {
 }
 
 class JournalIngest implements Ingest {
-  readonly #decoder: Decoder;
+  #decoder: Decoder;
   readonly #commit: GroupCommit;
   readonly #clock: Clock;
   readonly #readings: ReadingWindow;
@@ -183,6 +185,10 @@ class JournalIngest implements Ingest {
     this.#count('refused');
     if (qos > 0) this.#commit.whenDurable(done);
     else done(null);
+  }
+
+  useDecoder(decoder: Decoder): void {
+    this.#decoder = decoder;
   }
 
   waiting(): number {

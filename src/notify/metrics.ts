@@ -1,5 +1,6 @@
 /** What notifying counts. */
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Counter, Histogram, Registry } from 'prom-client';
+import { counterOf, gaugeOf, histogramOf } from '../std/metrics.ts';
 import type { Outbox } from './outbox.ts';
 
 export interface NotifyMetrics {
@@ -9,11 +10,10 @@ export interface NotifyMetrics {
 }
 
 export function createNotifyMetrics(registry: Registry, source: { outbox: Outbox; sending: () => number }): NotifyMetrics {
-  new Gauge({
+  gaugeOf(registry, {
     name: 'tocsin_outbox_messages',
     help: 'Messages in the outbox by state; ended ones are kept for 30 days',
     labelNames: ['state'],
-    registers: [registry],
     collect() {
       const sending = source.sending();
       const { waiting, ...ended } = source.outbox.counts();
@@ -23,17 +23,15 @@ export function createNotifyMetrics(registry: Registry, source: { outbox: Outbox
     },
   });
   return {
-    notifications: new Counter({
+    notifications: counterOf(registry, {
       name: 'tocsin_notifications_total',
       help: 'Delivery attempts by outcome, and messages superseded or given up',
       labelNames: ['channel', 'outcome'],
-      registers: [registry],
     }),
-    latencySeconds: new Histogram({
+    latencySeconds: histogramOf(registry, {
       name: 'tocsin_alert_latency_seconds',
       help: 'From receipt of the reading to its message taken by the channel (for e-mail: the answer after DATA)',
       buckets: [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600, 3600],
-      registers: [registry],
     }),
   };
 }

@@ -44,6 +44,13 @@ export function parseSizeBytes(text: string): number | undefined {
   return factor === undefined ? undefined : Math.round(Number(match[1]) * factor);
 }
 
+/** As it could stand in a YAML file: `formatDurationMs` without rounding; null is `off`. */
+export function writtenDuration(durationMs: number | null): string {
+  if (durationMs === null) return 'off';
+  if (durationMs === 0) return '0s';
+  return durationMs % 1000 === 0 ? formatDurationMs(durationMs) : `${durationMs}ms`;
+}
+
 /** 10_000_000_000 → `10GB`; a number that is no whole count of a unit stays a number. */
 export function formatSizeBytes(bytes: number): string | number {
   const unit = ['TB', 'GB', 'MB', 'KB'].find((candidate) => bytes > 0 && bytes % (SIZE_UNITS[candidate] ?? 1) === 0);

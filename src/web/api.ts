@@ -24,6 +24,9 @@ function registerReads(server: FastifyInstance, backend: Backend): void {
   server.get('/api/v1/alerts', async (request) => list(await backend.alerts(checkAlertsQuery(request.query))));
   server.get('/api/v1/quarantine', async (request) => list(await backend.quarantine(checkPageQuery(request.query))));
   server.get('/api/v1/notifications', async (request) => list(await backend.notifications(checkPageQuery(request.query))));
+  server.get('/api/v1/rules', async (request) => list(await backend.rules(checkPageQuery(request.query))));
+  server.get('/api/v1/configuration', async () => backend.configuration());
+  server.post('/api/v1/reload', async () => backend.reload());
   server.get('/api/v1/journal', async () => withTimes(await backend.journal()));
   server.get<{ Params: { id: string } }>('/api/v1/devices/:id', async (request) => {
     const { id } = request.params;
@@ -91,7 +94,7 @@ const FRONT_PAGE = `<!doctype html>
 <p>It takes sensor readings over MQTT, evaluates rules on every one of them and alerts the right person.</p>
 <ul>
 <li><a href="/api/v1/alerts?state=firing">alerts that fire now</a>, <a href="/api/v1/alerts">all alerts</a></li>
-<li><a href="/api/v1/devices">devices</a></li>
+<li><a href="/api/v1/devices">devices</a>, <a href="/api/v1/rules">rules</a></li>
 <li><a href="/api/v1/notifications">notifications</a></li>
 <li><a href="/api/v1/quarantine">quarantine</a>: messages that did not decode</li>
 <li><a href="/api/v1/journal">journal</a>, <a href="/readyz">readiness</a>, <a href="/metrics">metrics</a></li>

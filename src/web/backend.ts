@@ -56,6 +56,12 @@ export interface Backend {
   readings(query: ReadingsQuery): Promise<Page<unknown>>;
   quarantine(query: PageQuery): Promise<Page<unknown>>;
   notifications(query: PageQuery): Promise<Page<unknown>>;
+  /** Rules as they are in force. */
+  rules(query: PageQuery): Promise<Page<unknown>>;
+  /** What is in force, as it may be shown; plain data, handed on as it is. */
+  configuration(): Promise<unknown>;
+  /** Resolves with what changed; rejects with InvalidConfig when nothing was applied. */
+  reload(): Promise<unknown>;
   journal(): Promise<unknown>;
   /** Resolves once the readings are durable; rejects with JournalFull while the disk budget is spent. */
   ingest(readings: readonly IngestReading[], client: string): Promise<IngestResult>;

@@ -3,7 +3,7 @@
  * fault, the path of each mistake. What goes wrong inside is logged and answered with a bare 500: no message, no stack.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { messageOf, TocsinError } from '../std/errors.ts';
+import { InvalidConfig, messageOf, TocsinError } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import { RemoteError } from '../std/rpc.ts';
 
@@ -17,6 +17,7 @@ const TITLES: Readonly<Record<number, string>> = {
   414: 'URI too long',
   415: 'Unsupported media type',
   421: 'Misdirected request',
+  422: 'Unprocessable content',
   431: 'Request header fields too large',
   500: 'Internal error',
   503: 'Unavailable',
@@ -28,17 +29,31 @@ export interface Mistake {
   readonly message: string;
 }
 
+/** What is wrong with a file of the configuration. */
+export interface FileProblem {
+  /** `file:line:column` */
+  readonly place: string | null;
+  readonly message: string;
+  readonly hint: string | null;
+}
+
 /** An answer other than the one asked for; thrown by handlers, written by `answerError`. */
 export class Problem extends Error {
   override readonly name = 'Problem';
   readonly status: number;
   readonly mistakes: readonly Mistake[];
+  readonly problems: readonly FileProblem[];
   readonly retryAfterSeconds: number | undefined;
 
-  constructor(status: number, detail: string, options: { mistakes?: readonly Mistake[]; retryAfterSeconds?: number } = {}) {
+  constructor(
+    status: number,
+    detail: string,
+    options: { mistakes?: readonly Mistake[]; problems?: readonly FileProblem[]; retryAfterSeconds?: number } = {},
+  ) {
     super(detail);
     this.status = status;
     this.mistakes = options.mistakes ?? [];
+    this.problems = options.problems ?? [];
     this.retryAfterSeconds = options.retryAfterSeconds;
   }
 
@@ -49,6 +64,7 @@ export class Problem extends Error {
       status: this.status,
       detail: this.message,
       ...(this.mistakes.length > 0 ? { errors: this.mistakes } : {}),
+      ...(this.problems.length > 0 ? { problems: this.problems } : {}),
     });
   }
 }
@@ -66,6 +82,8 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   return sendProblem(reply, problem);
 }
 
+const PROBLEMS_SHOWN_MAX = 200;
+const counted = (problems: number): string => `${problems} problem${problems === 1 ? '' : 's'}`;
 const JOURNAL_FULL_RETRY_SECONDS = 10;
 const UNAVAILABLE = ['Unavailable', 'SeriesStoreUnavailable', 'NotDurable'];
 
@@ -76,6 +94,11 @@ function problemOf(error: unknown): Problem {
     return new Problem(503, `the journal takes no more readings at present: ${messageOf(error)}`, {
       retryAfterSeconds: JOURNAL_FULL_RETRY_SECONDS,
     });
+  }
+  if (error instanceof InvalidConfig) {
+    const problems = error.problems.slice(0, PROBLEMS_SHOWN_MAX);
+    const shown = problems.map(({ place, message, hint }) => ({ place: place ?? null, message, hint: hint ?? null }));
+    return new Problem(422, `${counted(error.problems.length)} in the configuration: nothing was applied`, { problems: shown });
   }
   if (name === 'InvalidQuery') return new Problem(400, sentenceOf(error));
   if (name !== undefined && UNAVAILABLE.includes(name)) return new Problem(503, sentenceOf(error));

@@ -4,37 +4,31 @@
  */
 import { Registry } from 'prom-client';
 import { createAlerting } from '../alerts/alerting.ts';
+import type { TransitionSource } from '../alerts/transitions.ts';
 import type { Alert } from '../domain/alert.ts';
-import type { DeviceDirectory } from '../domain/device.ts';
-import type { Rule } from '../domain/rule.ts';
-import type { Position } from '../journal/journal.ts';
-import type { NotifyConfig } from '../notify/config.ts';
 import { createNotifiers } from '../notify/notifiers.ts';
 import { createNotifying } from '../notify/notifying.ts';
-import { compileRules } from '../rules/compile.ts';
+import { type RuleView, rulesPage } from '../rules/rule-view.ts';
 import { openDatabase } from '../sqlite/database.ts';
 import { systemClock } from '../std/clock.ts';
-import { InvalidConfig } from '../std/errors.ts';
 import { createLogger } from '../std/logger.ts';
+import { type Configuration, type Generation, Generations, type Prepared, prepare, type Range } from './generations.ts';
 import { hostWorker } from './host.ts';
 import type { WorkerMethods } from './start.ts';
 
-export interface DecisionsData {
+export interface DecisionsData extends Configuration {
   readonly statePath: string;
   readonly mailDirectory: string;
   readonly journalId: string;
-  readonly range: { readonly first: Position; readonly head: Position };
-  readonly rules: readonly Rule[];
-  readonly directory: DeviceDirectory;
-  readonly notify: NotifyConfig;
+  readonly range: Range;
   readonly email: { readonly smtp: string | null; readonly from: string };
   readonly publicUrl: string | null;
   readonly startGraceMs: number;
   readonly dependencyGraceMs: number;
 }
 
-type Alerting = ReturnType<typeof createAlerting>;
-type Notifying = ReturnType<typeof createNotifying>;
+type Alerting = Generation['alerting'];
+type Notifying = Generation['notifying'];
 
 export interface DecisionsMethods extends WorkerMethods {
   alerts: Alerting['alerts'];
@@ -42,73 +36,81 @@ export interface DecisionsMethods extends WorkerMethods {
   devices: Alerting['devices'];
   device: Alerting['device'];
   notifications: Notifying['notifications'];
+  rules(query: { cursor?: string; limit?: number }): { items: RuleView[]; next: string | null };
+  /** Resolves when it is in force. */
+  reload(configuration: Configuration): void;
 }
 
 /** What this thread calls on the main thread. */
 export interface DecisionsEvents {
   /** Alerts that changed, in order; at start all that are open. */
   alertsChanged(alerts: readonly Alert[]): void;
+  /** What the journal holds now. */
+  range(): Range;
 }
 
 const TRANSITIONS_MAX = 1000;
 const OPEN_ALERTS_PAGE = 1000;
 
 hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
+  const { journalId, email, mailDirectory, publicUrl, dependencyGraceMs } = data;
   const clock = systemClock;
+  const graceEndMs = clock.monotonicMs() + data.startGraceMs;
   const registry = new Registry();
-  const { compiled, problems } = compileRules(data.rules, data.directory);
-  if (problems.length > 0) throw new InvalidConfig(problems);
-
+  const loggers = { alerting: createLogger('alerting'), notifying: createLogger('notifying') };
+  const first = prepare(data);
   const database = openDatabase(data.statePath);
-  const alertingLogger = createLogger('alerting');
-  const alerting = createAlerting({
-    journal,
-    journalId: data.journalId,
-    partition: 0,
-    range: data.range,
-    database,
-    rules: compiled,
-    directory: data.directory,
-    clock,
-    logger: alertingLogger,
-    registry,
-    startGraceMs: data.startGraceMs,
-    onTransitions: () => {
-      notifying.wake();
-      telling.transitions();
-    },
-    followedTo: () => notifying.followedTo(),
-  });
-  const notifiers = createNotifiers({ ...data.email, mailDirectory: data.mailDirectory, clock, logger: createLogger('notifying') });
-  const notifying = createNotifying({
-    database,
-    transitions: alerting.transitions,
-    config: data.notify,
-    rules: data.rules,
-    directory: data.directory,
-    notifiers,
-    clock,
-    logger: createLogger('notifying'),
-    registry,
-    publicUrl: data.publicUrl,
-  });
+  const notifiers = createNotifiers({ ...email, mailDirectory, clock, logger: loggers.notifying });
 
-  const telling = new Telling(alerting, (alerts) => {
-    main.alertsChanged(alerts).catch((error: unknown) => alertingLogger.warn({ err: error }, 'alerts not published over MQTT'));
+  const make = ({ rules, compiled, directory, notify }: Prepared, range: Range): Generation => {
+    const alerting = createAlerting({
+      journal,
+      journalId,
+      partition: 0,
+      range,
+      database,
+      rules: compiled,
+      directory,
+      clock,
+      logger: loggers.alerting,
+      registry,
+      dependencyGraceMs,
+      startGraceMs: Math.max(0, graceEndMs - clock.monotonicMs()),
+      onTransitions: () => {
+        notifying.wake();
+        telling.transitions(alerting.transitions);
+      },
+      followedTo: () => notifying.followedTo(),
+    });
+    const { transitions } = alerting;
+    const common = { database, transitions, rules, directory, notifiers, clock, registry, publicUrl };
+    const notifying = createNotifying({ ...common, config: notify, logger: loggers.notifying });
+    return { rules, alerting, notifying };
+  };
+  const generations = new Generations({ first: { prepared: first, range: data.range }, make, range: () => main.range() });
+
+  const telling = new Telling((alerts) => {
+    main.alertsChanged(alerts).catch((error: unknown) => loggers.alerting.warn({ err: error }, 'alerts not published over MQTT'));
   });
-  telling.openAlerts();
+  telling.openAlerts(generations.current.alerting);
+  // Asked at each call: a reload exchanges who answers.
+  const alerting = (): Alerting => generations.current.alerting;
+  const notifying = (): Notifying => generations.current.notifying;
 
   return {
-    services: [alerting, notifying],
+    services: [generations],
     methods: {
-      alerts: (query: Parameters<Alerting['alerts']>[0]) => alerting.alerts(query),
+      alerts: (query: Parameters<Alerting['alerts']>[0]) => alerting().alerts(query),
       alert: (id: string) => {
-        const alert = alerting.alert(id);
-        return alert === null ? null : { ...alert, timeline: [...alert.timeline, ...notifying.timeline(id)].sort((a, b) => a.at - b.at) };
+        const alert = alerting().alert(id);
+        if (alert === null) return null;
+        return { ...alert, timeline: [...alert.timeline, ...notifying().timeline(id)].sort((a, b) => a.at - b.at) };
       },
-      devices: (query: Parameters<Alerting['devices']>[0]) => alerting.devices(query),
-      device: (id: string) => alerting.device(id),
-      notifications: (query: Parameters<Notifying['notifications']>[0]) => notifying.notifications(query),
+      devices: (query: Parameters<Alerting['devices']>[0]) => alerting().devices(query),
+      device: (id: string) => alerting().device(id),
+      notifications: (query: Parameters<Notifying['notifications']>[0]) => notifying().notifications(query),
+      rules: (query: Parameters<DecisionsMethods['rules']>[0]) => rulesPage(generations.current.rules, alerting().openCounts(), query),
+      reload: (configuration: Configuration) => generations.reload(configuration),
     },
     metrics: () => registry.metrics(),
     async close() {
@@ -120,21 +122,20 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
 
 /** Tells the main thread of alerts, which it publishes over MQTT. */
 class Telling {
-  readonly #alerting: Alerting;
   readonly #tell: (alerts: readonly Alert[]) => void;
-  #told: number;
+  #told = 0;
 
-  constructor(alerting: Alerting, tell: (alerts: readonly Alert[]) => void) {
-    this.#alerting = alerting;
+  constructor(tell: (alerts: readonly Alert[]) => void) {
     this.#tell = tell;
-    this.#told = alerting.transitions.latest();
   }
 
-  openAlerts(): void {
+  /** At the start. */
+  openAlerts(alerting: Alerting): void {
+    this.#told = alerting.transitions.latest();
     for (const state of ['pending', 'firing'] as const) {
       let cursor: string | null | undefined;
       do {
-        const page = this.#alerting.alerts({ state, limit: OPEN_ALERTS_PAGE, ...(cursor == null ? {} : { cursor }) });
+        const page = alerting.alerts({ state, limit: OPEN_ALERTS_PAGE, ...(cursor == null ? {} : { cursor }) });
         if (page.items.length > 0) this.#tell(page.items);
         cursor = page.next;
       } while (cursor !== null);
@@ -142,9 +143,9 @@ class Telling {
   }
 
   /** What became of alerts since it was last asked. */
-  transitions(): void {
+  transitions(source: TransitionSource): void {
     for (;;) {
-      const transitions = this.#alerting.transitions.after(this.#told, TRANSITIONS_MAX);
+      const transitions = source.after(this.#told, TRANSITIONS_MAX);
       const last = transitions.at(-1);
       if (last === undefined) return;
       this.#told = last.sequence;

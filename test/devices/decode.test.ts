@@ -8,13 +8,13 @@ import { FLAG_CLOCK_SKEW, FLAG_DEVICE_TIME, type Value } from '../../src/domain/
 const NOW = Date.parse('2026-03-01T00:00:00Z') * 1000;
 const LIMITS: DecoderLimits = { devices: 1000, metricsPerDevice: 100 };
 
-function decoderWith(profiles: readonly string[], directory: Partial<DeviceDirectory> = {}, limits = LIMITS): Decoder {
+function decoderWith(profiles: readonly string[], directory: Partial<DeviceDirectory> = {}, limits = LIMITS, before?: Decoder): Decoder {
   const parsed = profiles.map((text) => {
     const result = parseProfile({ path: 'p', text });
     if (result.parsed === null) throw new Error(result.problems.map((problem) => problem.render()).join('\n'));
     return result.parsed.profile;
   });
-  return createDecoder({ profiles: parsed, fleet: [], groups: [], unknown: 'accept', ...directory }, limits);
+  return createDecoder({ profiles: parsed, fleet: [], groups: [], unknown: 'accept', ...directory }, limits, before);
 }
 
 function decode(decoder: Decoder, topic: string, payload: string | Uint8Array, receivedAt = NOW): Decoded {
@@ -373,6 +373,23 @@ describe('limits', () => {
     expect(valuesOf(decode(decoder, 'sensors/d/x', '1'))).toBe('too-many-metrics');
     expect(valuesOf(decode(decoder, 'sensors/d/b', '1'))).toEqual({ b: 1 });
     expect(valuesOf(decode(decoder, 'sensors/e/x', '1'))).toEqual({ x: 1 });
+  });
+
+  it('count on when a decoder takes the place of another, as far as what they counted is still there', () => {
+    const limits = { devices: 2, metricsPerDevice: 2 };
+    const before = decoderWith([], {}, limits);
+    for (const id of ['a', 'b']) decode(before, `sensors/${id}/telemetry`, '{"x":1,"y":1}');
+    const same = decoderWith([], {}, limits, before);
+    expect(valuesOf(decode(same, 'sensors/c/t', '1'))).toBe('too-many-devices');
+    expect(valuesOf(decode(same, 'sensors/a/z', '1'))).toBe('too-many-metrics');
+    expect(valuesOf(decode(same, 'sensors/a/y', '1'))).toEqual({ y: 1 });
+    // Its metrics may have other names under another profile; what is turned away now takes no room.
+    const renamed = decoderWith(['profile: p\nmetrics: {x: {path: t}}\n'], { fleet: [listed('a', { profile: 'p' })] }, limits, before);
+    expect(valuesOf(decode(renamed, 'sensors/a/z', '1'))).toEqual({ z: 1 });
+    const closed = decoderWith([], { fleet: [listed('b')], unknown: 'reject' }, limits, before);
+    expect(valuesOf(decode(closed, 'sensors/b/x', '1'))).toEqual({ x: 1 });
+    const opened = decoderWith([], {}, limits, closed);
+    expect(['c', 'd'].map((id) => valuesOf(decode(opened, `sensors/${id}/t`, '1')))).toEqual([{ t: 1 }, 'too-many-devices']);
   });
 
   it('never leave more than an entry a reason in the quarantine', () => {

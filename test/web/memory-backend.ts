@@ -28,6 +28,9 @@ export class MemoryBackend implements Backend {
   readings = (query: PageQuery) => this.#list(query);
   quarantine = (query: PageQuery) => this.#list(query);
   notifications = (query: PageQuery) => this.#list(query);
+  rules = (query: PageQuery) => this.#list(query);
+  configuration = async (): Promise<unknown> => ({ rules: [] });
+  reload = async (): Promise<unknown> => ({ changes: [] });
   device = async (id: string) => this.items.find((item) => item.id === id) ?? null;
   alert = async (id: string) => this.items.find((item) => item.id === id) ?? null;
   journal = async () => ({ id: 'j', bytes: 0 });

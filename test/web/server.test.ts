@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { JournalFull } from '../../src/journal/journal.ts';
+import { InvalidConfig, TocsinError, Unavailable } from '../../src/std/errors.ts';
 import { RemoteError } from '../../src/std/rpc.ts';
 import { startWebServer, type WebServer } from '../../src/web/server.ts';
 import { MemoryBackend } from './memory-backend.ts';
@@ -54,7 +55,7 @@ function statusWithHost(host: string, options: { url?: string; method?: string; 
 }
 
 describe('lists', () => {
-  it.each(['devices', 'alerts', 'readings?device=d', 'quarantine', 'notifications'])(
+  it.each(['devices', 'alerts', 'readings?device=d', 'quarantine', 'notifications', 'rules'])(
     '%s come as items with a cursor, times as RFC 3339',
     async (path) => {
       backend.items.push({ id: '1', at: AT }, { id: '2', at: AT + 1 }, { id: '3', at: AT });
@@ -333,5 +334,46 @@ describe('running', () => {
     await expect.poll(() => backend.queries.length).toBe(1);
     await server.close();
     expect(await open).toBe('cut');
+  });
+});
+
+describe('the configuration', () => {
+  const reload = (headers: Record<string, string> = {}) => fetch(`${server.url}/api/v1/reload`, { method: 'POST', headers });
+
+  it('is handed on as it is: what looks like a time in it is none', async () => {
+    backend.configuration = async () => ({ rules: [{ id: 'r', labels: { at: 'x' } }], directory: { since: 7 } });
+    expect(await (await get('/api/v1/configuration')).json()).toEqual({
+      rules: [{ id: 'r', labels: { at: 'x' } }],
+      directory: { since: 7 },
+    });
+  });
+
+  it('is read again on request, which answers with what changed', async () => {
+    const response = await reload();
+    expect({ status: response.status, body: await response.json() }).toEqual({ status: 200, body: { changes: [] } });
+    expect((await get('/api/v1/reload')).status).toBe(404);
+  });
+
+  it('that is invalid is a 422 with every problem, up to a number', async () => {
+    backend.reload = () =>
+      Promise.reject(
+        new InvalidConfig(
+          Array.from({ length: 300 }, (_, index) => new TocsinError('wrong', { place: `a.yaml:${index}:1`, hint: 'mend it' })),
+        ),
+      );
+    const body: unknown = await (await reload()).json();
+    expect(body).toMatchObject({
+      status: 422,
+      title: 'Unprocessable content',
+      detail: '300 problems in the configuration: nothing was applied',
+    });
+    expect(body).toHaveProperty('problems.length', 200);
+    expect(body).toHaveProperty('problems.0', { place: 'a.yaml:0:1', message: 'wrong', hint: 'mend it' });
+  });
+
+  it('is not read again for a page of another origin, and while the decisions are away it is a 503', async () => {
+    expect((await reload({ origin: 'https://evil.example' })).status).toBe(403);
+    backend.reload = () => Promise.reject(new Unavailable('decisions is being started again'));
+    expect((await reload()).status).toBe(503);
   });
 });
