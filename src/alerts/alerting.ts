@@ -29,7 +29,7 @@ import { AlertMetrics } from './alert-metrics.ts';
 import { bareRow, toInstanceRow } from './device-rows.ts';
 import { Devices, type DeviceView } from './devices.ts';
 import { Evaluating } from './evaluating.ts';
-import { type ExplainQuery, type Explanation, explain, type NothingToExplain } from './explaining.ts';
+import { type Explained, type ExplainQuery, explain } from './explaining.ts';
 import { countOf, type NewTransition, removed, type TrackedAlert } from './lifecycle.ts';
 import { Retention, type RetentionLimits } from './retention.ts';
 import { rowsOf, Snapshot, settle } from './snapshot.ts';
@@ -84,8 +84,7 @@ export interface Alerting extends Service {
   openCounts(): OpenCounts;
   devices(query: { cursor?: string; limit?: number }): Page<DeviceView>;
   device(id: string): DeviceView | null;
-  /** Why a device did, or did not, alert. Changes nothing. */
-  explain(query: ExplainQuery): Explanation | NothingToExplain;
+  explain(query: ExplainQuery): Explained;
 }
 
 /** Throws a TocsinError when the stored state does not belong to the journal. */
@@ -170,10 +169,8 @@ class JournalAlerting implements Alerting {
     return this.#devices.view(id);
   }
 
-  explain(query: ExplainQuery): Explanation | NothingToExplain {
-    const { rules, directory, clock } = this.#options;
-    return explain(query, { devices: this.#devices, rules, directory, now: clock.now() });
-  }
+  explain = (query: ExplainQuery): Explained =>
+    explain(query, { ...this.#options, devices: this.#devices, now: this.#options.clock.now() });
 
   /** Reads what was stored, closes alerts of what is gone, and notes the fleet's new devices and how long we were down. */
   #restore(now: number): Evaluating {

@@ -41,7 +41,7 @@ export interface LevelLook {
   readonly instance: Instance;
   readonly index: number;
   /** As it was last evaluated. */
-  readonly then: Frame;
+  readonly past: Frame;
   /** At present. */
   readonly present: Frame;
   readonly timers: readonly Timer[];
@@ -49,14 +49,14 @@ export interface LevelLook {
 }
 
 export function explainLevel(look: LevelLook): LevelExplanation {
-  const { instance, index, then } = look;
+  const { instance, index, past } = look;
   const { program, state } = instance;
   const level = levelAt(program, index);
   const run = state.runs[index] ?? null;
   const tally = state.tallies[index] ?? null;
   const endedSince = keptSince(state.ends[index] ?? null);
-  const when = conditionView(look, level.when, look.then);
-  const clear = level.clear === null ? null : conditionView(look, level.clear, look.then);
+  const when = conditionView(look, level.when, look.past);
+  const clear = level.clear === null ? null : conditionView(look, level.clear, look.past);
   const { forUs, keepUs, count } = level;
   return {
     level: level.level,
@@ -67,7 +67,7 @@ export function explainLevel(look: LevelLook): LevelExplanation {
     clearNow: clear === null || level.clear === null ? null : differing(clear, conditionView(look, level.clear, look.present)),
     forMs: toMs(forUs),
     trueSince: run?.since ?? null,
-    heldMs: run === null ? null : toMs(then.now - run.since),
+    heldMs: run === null ? null : toMs(past.now - run.since),
     ripensAt: run === null ? null : run.since + forUs,
     count: count === null ? null : { ...count, ...counted(tally, count.of) },
     keepFiringForMs: toMs(keepUs),
@@ -89,8 +89,8 @@ function conditionView({ instance, membersOf }: LevelLook, index: number, frame:
   return explainCondition(condition, frame, membersOf);
 }
 
-const differing = (then: ConditionView, present: ConditionView): Outcome | null =>
-  then.value === present.value ? null : { value: present.value, because: present.because };
+const differing = (past: ConditionView, present: ConditionView): Outcome | null =>
+  past.value === present.value ? null : { value: present.value, because: present.because };
 
 /** Of a level that did not hold when a higher one came there is no time. */
 const keptSince = (endedAt: number | null): number | null => (endedAt === 0 ? null : endedAt);
@@ -130,12 +130,12 @@ function currentSays({ level, when, clear, endedSince }: Known): string {
 }
 
 function runningSays(known: Known, run: Run): string {
-  const { level, when, then, timers, instance } = known;
+  const { level, when, past, timers, instance } = known;
   if (level.count !== null && run.heldAt < 0) {
     const { trues } = counted(known.tally, level.count.of);
     return `true in ${trues} of the last ${level.count.of} readings, and ${level.count.times} are needed`;
   }
-  const held = then.now - run.since;
+  const held = past.now - run.since;
   const soFar = `true since ${instant(run.since)}: ${duration(Math.min(held, level.forUs))} of ${duration(level.forUs)}`;
   const timer = timers.find((of) => of.kind === 'for' && of.level === level.level);
   if (timer !== undefined) return `${soFar}; fires at ${instant(timer.due)} unless a reading says otherwise before`;

@@ -1,4 +1,5 @@
 /** What a rule's noData makes of a device's silence: since when, when it ripens, and whether it is put down to a gateway. */
+import type { Level } from '../domain/alert.ts';
 import { MICROSECONDS_PER_MILLISECOND } from '../domain/reading.ts';
 import { silentSince, type Timer } from '../rules/timer.ts';
 import { formatDurationMs } from '../std/quantity.ts';
@@ -10,6 +11,7 @@ export interface SilenceExplanation {
   readonly afterMs: number;
   /** `raise warning`, `keep` or `ok` */
   readonly policy: string;
+  readonly raises: Level | null;
   /** What is listened for, each with when it was last heard; of none: any reading. */
   readonly metrics: readonly { readonly name: string; readonly heardAt: number | null }[];
   /** Null: it cannot be told, as nothing was ever heard of it. */
@@ -42,6 +44,7 @@ export function explainSilence(instance: Instance, timers: readonly Timer[], now
   const facts = {
     afterMs: toMs(noData.afterUs),
     policy,
+    raises: noData.raise,
     metrics: program.silence.map((index) => {
       const heardAt = cells[index]?.heardAt ?? Number.NEGATIVE_INFINITY;
       return { name: program.metrics[index] ?? '', heardAt: heardAt === Number.NEGATIVE_INFINITY ? null : heardAt };

@@ -37,6 +37,8 @@ export interface NothingToExplain {
   readonly hint: string | null;
 }
 
+export type Explained = Explanation | NothingToExplain;
+
 export interface Explanation {
   /** Journal time at which it was asked. */
   readonly at: number;
@@ -113,7 +115,7 @@ export interface ExplainContext {
 
 const HINT_DEVICES_MAX = 20_000;
 
-export function explain(query: ExplainQuery, context: ExplainContext): Explanation | NothingToExplain {
+export function explain(query: ExplainQuery, context: ExplainContext): Explained {
   const { devices, rules, directory, now } = context;
   const { rule: id } = query;
   const asked = id === undefined ? rules : rules.filter(({ rule }) => rule.id === id);
@@ -128,8 +130,8 @@ export function explain(query: ExplainQuery, context: ExplainContext): Explanati
   const others: { rule: string; place: string; why: readonly string[] }[] = [];
   for (const rule of asked) {
     const { id: name, place } = rule.rule;
-    const group = device === undefined ? groups.find((of) => of.rule === rule) : groupOf(device, rule);
-    const instance = group?.instance ?? device?.instances.find((of) => of.rule === rule);
+    const group = device === undefined ? groups.find((of) => of.rule.rule.id === rule.rule.id) : groupOf(device, rule);
+    const instance = group?.instance ?? device?.instances.find((of) => of.rule.rule.id === rule.rule.id);
     const why = device === undefined ? [`it is on no group ${query.device}`] : whyNot(rule, device, directory);
     if (instance === undefined) others.push({ rule: name, place: renderPlace(place), why });
     else found.push(explainInstance(instance, group ?? null, { now, why: group === undefined ? why : [] }));
@@ -143,7 +145,7 @@ function realDevice(devices: Devices, id: string): DeviceState | undefined {
 }
 
 const groupOf = (device: DeviceState, rule: CompiledRule): GroupState | undefined =>
-  device.memberships.find(({ group }) => group.rule === rule)?.group;
+  device.memberships.find(({ group }) => group.rule.rule.id === rule.rule.id)?.group;
 
 function unknownDevice(id: string, devices: Devices): NothingToExplain {
   const candidates: string[] = [];
@@ -199,7 +201,7 @@ function explainInstance(
   const presentAt = Math.max(now - instance.clockOffsetUs, evaluatedAt ?? Number.NEGATIVE_INFINITY);
   const timers: Timer[] = [];
   nextTimer(program, state, instance, timers);
-  const looked = { then: frameOf(instance, evaluatedAt ?? presentAt), present: frameOf(instance, presentAt) };
+  const looked = { past: frameOf(instance, evaluatedAt ?? presentAt), present: frameOf(instance, presentAt) };
   const membersOf = group === null ? undefined : membersOfGroup(group);
   const levels = program.levels.map((_, index) => explainLevel({ instance, index, ...looked, timers, membersOf }));
   const notes = why.map((reason) => `it is not for this device any more, and is kept for its open alert: ${reason}`);
