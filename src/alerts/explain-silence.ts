@@ -3,7 +3,7 @@ import type { Level } from '../domain/alert.ts';
 import { MICROSECONDS_PER_MILLISECOND } from '../domain/reading.ts';
 import { silentSince, type Timer } from '../rules/timer.ts';
 import { formatDurationMs } from '../std/quantity.ts';
-import { isOffline } from './dependency.ts';
+import { isOffline, isWatched } from './dependency.ts';
 import type { Instance } from './instance.ts';
 
 /** Times are µs of journal time. */
@@ -27,6 +27,8 @@ export interface SilenceExplanation {
     readonly isOffline: boolean;
     readonly lastSeen: number | null;
     readonly graceMs: number;
+    /** A rule raises an alarm for its silence; of one that none does the silence excuses nothing. */
+    readonly isWatched: boolean;
     /** Since when the silence is put down to it. */
     readonly inhibitedSince: number | null;
   } | null;
@@ -58,6 +60,7 @@ export function explainSilence(instance: Instance, timers: readonly Timer[], now
         ? null
         : {
             device: dependency.on.id,
+            isWatched: isWatched(dependency.on),
             isOffline: isOffline(dependency.on, now),
             lastSeen: dependency.on.lastSign,
             graceMs: toMs(dependency.graceUs),
@@ -78,7 +81,9 @@ function says(facts: Omit<SilenceExplanation, 'says'>, now: number): string {
   }
   const due = dueAt === null ? '' : `, which is at ${instant(dueAt)}`;
   const grace = graceUntil === null ? '' : `; not before ${instant(graceUntil)}, as Tocsin has only just started`;
-  return `${silence}; no-data (${policy}) after ${formatDurationMs(afterMs)}${due}${grace}`;
+  const unwatched =
+    dependsOn === null || dependsOn.isWatched ? '' : `; ${dependsOn.device} excuses no silence, as no rule with noData.raise is on it`;
+  return `${silence}; no-data (${policy}) after ${formatDurationMs(afterMs)}${due}${grace}${unwatched}`;
 }
 
 const toMs = (durationUs: number): number => durationUs / MICROSECONDS_PER_MILLISECOND;

@@ -170,7 +170,7 @@ class Walk {
     }
     if (value !== undefined) return { kind, text, value, parts };
     const isMissing = parts.some((part) => part.value === null);
-    const why = frame.failure ?? (isMissing ? undefined : 'it is not a finite number');
+    const why = frame.failure ?? (isMissing || kind === 'comparison' ? undefined : `${text} is not a finite number`);
     return { kind, text, value: null, ...(why !== undefined && { why }), parts };
   }
 
@@ -212,7 +212,7 @@ class Walk {
       samples: size,
       samplesUnit: sizeUnit,
       ...(bound !== undefined && !Number.isNaN(bound) && { bound }),
-      ...(value === null && { why: size === 0 ? empty : (only ?? 'it is not a finite number') }),
+      ...(value === null && { why: size === 0 ? empty : (only ?? `${input.function}() of it is not a finite number`) }),
     };
   }
 
