@@ -30,11 +30,12 @@ import { bareRow, toInstanceRow } from './device-rows.ts';
 import { Devices, type DeviceView } from './devices.ts';
 import { Evaluating } from './evaluating.ts';
 import { type Explained, type ExplainQuery, explain } from './explaining.ts';
-import { countOf, type NewTransition, removed, type TrackedAlert } from './lifecycle.ts';
+import { countOf, type NewTransition } from './lifecycle.ts';
+import { restore } from './restoring.ts';
 import { Retention, type RetentionLimits } from './retention.ts';
 import { rowsOf, Snapshot, settle } from './snapshot.ts';
 import { createSqliteStateStore } from './sqlite-state-store.ts';
-import type { AlertQuery, Downtime, OpenCounts, Page, StateChange, StateStore } from './state-store.ts';
+import type { AlertQuery, OpenCounts, Page, StateChange, StateStore } from './state-store.ts';
 import type { TransitionSource } from './transitions.ts';
 
 /** Under load the thread is woken this often, not for each append; an alert is that much later at the most. */
@@ -46,8 +47,6 @@ const START_GRACE_MS = 120_000;
 const SNAPSHOT_CHUNK_DEVICES = 250;
 /** Writing takes no more than this share of the time: many large windows are written less often. */
 const SNAPSHOT_SHARE = 0.1;
-/** A stop and start within this is no hole in anybody's data. */
-const DOWNTIME_MIN_MS = 1000;
 const COMMIT_RETRY = { firstMs: 100, maxMs: 10_000 };
 const ERROR_LOG_EVERY_MS = 60_000;
 
@@ -84,6 +83,7 @@ export interface Alerting extends Service {
   openCounts(): OpenCounts;
   devices(query: { cursor?: string; limit?: number }): Page<DeviceView>;
   device(id: string): DeviceView | null;
+  /** Why a device did, or did not, alert. Changes nothing. */
   explain(query: ExplainQuery): Explained;
 }
 
@@ -169,48 +169,22 @@ class JournalAlerting implements Alerting {
     return this.#devices.view(id);
   }
 
-  explain = (query: ExplainQuery): Explained =>
-    explain(query, { ...this.#options, devices: this.#devices, now: this.#options.clock.now() });
+  explain(query: ExplainQuery): Explained {
+    return explain(query, { ...this.#options, devices: this.#devices, now: this.#options.clock.now() });
+  }
 
-  /** Reads what was stored, closes alerts of what is gone, and notes the fleet's new devices and how long we were down. */
   #restore(now: number): Evaluating {
     const { partition, logger, journalId } = this.#options;
-    const stored = this.#store.load(partition);
-    const { open } = stored;
-    this.#devices.restore(stored);
-    const gone = open.filter(({ alert }) => this.#devices.instanceOf(alert) === undefined);
-    const closing = gone.flatMap((tracked) => removed(tracked, now));
-    const registered = this.#devices.register(now);
-    const downtime = downtimeOf(stored.aliveAt, now);
-    const evaluating = new Evaluating({
-      journalId,
-      onRuleError: (rule, count, message) => this.#ruleFailed(rule, count, message),
-      downtimes: downtime === null ? stored.downtimes : [...stored.downtimes, downtime],
-    });
-    this.#store.commit(
-      partition,
-      {
-        devices: registered.flatMap((device) =>
-          device.isStored ? (rowsOf([device], device.position).change.devices ?? []) : [bareRow(device)],
-        ),
-        idle: gone.map(({ alert }) => ({ rule: alert.rule, device: alert.device })),
-        transitions: closing,
-        alerts: closing.map(asTracked),
-        unusedWindows: this.#devices.unusedWindows.splice(0),
-        ...(downtime !== null && { downtime }),
-        aliveAt: now,
-        cursor: this.#cursor,
-      },
-      now,
-    );
-    for (const device of registered) device.isStored = true;
+    const { open, closed, downtimes } = restore({ store: this.#store, devices: this.#devices, partition, cursor: this.#cursor, now });
     this.#metrics.opened(open.map(({ alert }) => alert));
-    this.#metrics.committed(closing);
-    for (const { alert } of closing)
+    this.#metrics.committed(closed);
+    for (const { alert } of closed)
       logger.info({ alert: alert.id, rule: alert.rule, device: alert.device }, 'alert closed: its rule or device is gone');
+    const onRuleError = (rule: string, count: number, message: string): void => this.#ruleFailed(rule, count, message);
+    const evaluating = new Evaluating({ journalId, onRuleError, downtimes });
     for (const device of this.#devices.all) evaluating.arm(device);
     for (const { instance } of this.#devices.groups) evaluating.arm(instance.device);
-    this.#hasClosed = closing.length > 0;
+    this.#hasClosed = closed.length > 0;
     return evaluating;
   }
 
@@ -373,11 +347,6 @@ class JournalAlerting implements Alerting {
   }
 }
 
-/** Null when we were not down for long enough to matter, or never ran before. */
-function downtimeOf(aliveAt: number | null, now: number): Downtime | null {
-  return aliveAt === null || now - aliveAt < DOWNTIME_MIN_MS * MICROSECONDS_PER_MILLISECOND ? null : { from: aliveAt, to: now };
-}
-
 function startingCursor(store: StateStore, { journalId, partition, range, logger }: AlertingOptions): Position {
   const origin = store.origin(partition);
   if (origin === null) store.adopt(journalId);
@@ -396,5 +365,3 @@ function startingCursor(store: StateStore, { journalId, partition, range, logger
   logger.warn({ cursor, first: range.first }, 'the journal no longer holds some readings that were never evaluated');
   return range.first;
 }
-
-const asTracked = (transition: NewTransition): TrackedAlert => ({ alert: transition.alert, transitions: countOf(transition) });

@@ -46,6 +46,11 @@ export class Devices {
   readonly #shapes = new Map<string, Shape>();
   readonly #frame = createFrame();
   #sortedIds: string[] | null = null;
+  /** Devices that have left the fleet since they were stored, and the instances that the store has of them. */
+  readonly left: { readonly devices: DeviceState[]; readonly instances: { readonly device: string; readonly rule: string }[] } = {
+    devices: [],
+    instances: [],
+  };
   /** Windows that the store has and nothing reads any more. */
   readonly unusedWindows: { readonly device: string; readonly key: string }[] = [];
 
@@ -88,18 +93,24 @@ export class Devices {
     return shape;
   }
 
-  /** Brings back what was stored. */
+  /** Brings back what was stored; of a device that has left the fleet only what it is, as its alerts are closed. */
   restore(stored: StoredState): void {
+    const left = new Set(stored.devices.flatMap(({ id, registeredAt }) => (registeredAt !== null && !this.#fleet.has(id) ? [id] : [])));
     const windows = Map.groupBy(stored.windows, ({ device }) => device);
     for (const row of stored.devices) {
       const listed = this.#fleet.get(row.id);
       const known = this.#devices.get(row.id);
       const device = known ?? new DeviceState({ id: row.id, profile: row.profile, labels: row.labels });
       fill(device, row, listed, windows.get(row.id) ?? []);
+      if (left.has(row.id)) this.left.devices.push(device);
       if (known === undefined) this.#add(device);
       else this.#configure(device);
     }
     for (const row of stored.instances) {
+      if (left.has(row.device)) {
+        this.left.instances.push({ device: row.device, rule: row.rule });
+        continue;
+      }
       const instance = this.#instance(row.device, row.rule);
       if (instance === undefined) continue;
       instance.state = stateFrom(row, instance);
@@ -107,7 +118,7 @@ export class Devices {
       instance.isStored = true;
     }
     for (const tracked of stored.open) {
-      const instance = this.instanceOf(tracked.alert);
+      const instance = left.has(tracked.alert.device) ? undefined : this.instanceOf(tracked.alert);
       if (instance !== undefined) instance.open = tracked;
     }
     for (const { device, backlog } of stored.backlogs) {

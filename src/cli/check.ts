@@ -2,8 +2,7 @@
 import * as z from 'zod';
 import description from '../../package.json' with { type: 'json' };
 import { type Described, describeConfiguration, diff } from '../config/diff.ts';
-import { loadRuleTests, ruleTestFiles } from '../replay/rule-test-folder.ts';
-import { compileRules } from '../rules/compile.ts';
+import { readRuleTests, ruleTestFiles } from '../replay/rule-test-folder.ts';
 import { InvalidConfig, TocsinError } from '../std/errors.ts';
 import { createClient } from './client.ts';
 import { CLIENT_OPTIONS, defineCommand } from './command.ts';
@@ -91,10 +90,9 @@ async function tellDiff(loaded: Loaded, options: Options): Promise<void> {
   process.stdout.write(lines.length === 0 ? 'a reload would change nothing\n' : `a reload would change:\n${lines.join('\n')}\n`);
 }
 
-/** Their form and the names in it. A run does without them, so that it is not theirs to keep it from starting. */
-async function checkRuleTests({ config, rules, directory, notify }: Loaded): Promise<void> {
-  const { compiled } = compileRules(rules, directory);
-  const { problems } = await loadRuleTests(await ruleTestFiles(shortPath(config.rules)), { rules: compiled, directory, notify });
+/** The form of the rule tests. A run does without them: it is not for them to keep it from starting. */
+async function checkRuleTests({ config }: Loaded): Promise<void> {
+  const { problems } = await readRuleTests(await ruleTestFiles(shortPath(config.rules)));
   if (problems.length > 0) throw new InvalidConfig(problems);
 }
 

@@ -63,7 +63,7 @@ const UNKNOWN_EFFECTS = {
   reject: 'what devices send that are not listed is refused',
 };
 const removalEffect = (unknown: DeviceDirectory['unknown']): string =>
-  `no longer missed when it is silent${unknown === 'accept' ? '' : `; ${UNKNOWN_EFFECTS[unknown]}`}`;
+  `its alerts are closed with the reason "removed", and it is no longer missed when it is silent${unknown === 'accept' ? '' : `; ${UNKNOWN_EFFECTS[unknown]}`}`;
 
 /** What came, went and changed, by id. */
 function paired<T extends { readonly id: string }>(

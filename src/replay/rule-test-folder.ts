@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, TocsinError } from '../std/errors.ts';
-import { parseRuleTests } from './rule-test-file.ts';
+import { parseRuleTests, type RuleTestFile } from './rule-test-file.ts';
 import { type ReadyTest, readyTests, type World } from './rule-test-names.ts';
 
 /** Those beside the rules, in the order of their names. A folder that cannot be read has none: whoever reads its rules says so. */
@@ -16,22 +16,23 @@ export async function ruleTestFiles(folder: string): Promise<string[]> {
 
 /** @param paths as they shall stand in front of errors */
 export async function loadRuleTests(paths: readonly string[], world: World): Promise<{ tests: ReadyTest[]; problems: TocsinError[] }> {
-  const tests: ReadyTest[] = [];
+  const { files, problems } = await readRuleTests(paths);
+  const ready = files.map((file) => readyTests(file, world));
+  return { tests: ready.flatMap(({ tests }) => tests), problems: [...problems, ...ready.flatMap((each) => each.problems)] };
+}
+
+/** Their form alone: what they name need not be there. */
+export async function readRuleTests(paths: readonly string[]): Promise<{ files: RuleTestFile[]; problems: TocsinError[] }> {
+  const files: RuleTestFile[] = [];
   const problems: TocsinError[] = [];
   for (const path of paths) {
-    let text: string;
     try {
-      text = await readFile(path, 'utf8');
+      const parsed = parseRuleTests({ path, text: await readFile(path, 'utf8') });
+      problems.push(...parsed.problems);
+      if (parsed.file !== null) files.push(parsed.file);
     } catch (cause) {
       problems.push(new TocsinError(`cannot read the rule tests: ${messageOf(cause)}`, { place: path, cause }));
-      continue;
     }
-    const { file, problems: ofForm } = parseRuleTests({ path, text });
-    problems.push(...ofForm);
-    if (file === null) continue;
-    const ready = readyTests(file, world);
-    problems.push(...ready.problems);
-    tests.push(...ready.tests);
   }
-  return { tests, problems };
+  return { files, problems };
 }

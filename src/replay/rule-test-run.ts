@@ -176,11 +176,11 @@ class Run {
       if (event.kind !== 'transition' || !isRise(event.transition)) continue;
       const { alert, reason, id } = event.transition;
       if (!test.noOther && !named.has(alert.rule)) continue;
-      const about = expectations.filter((expectation) => isAbout(expectation, alert) && expectation.at >= event.at);
-      const next = about.toSorted((a, b) => a.at - b.at)[0];
+      const about = expectations.filter((expectation) => isAbout(expectation, alert));
+      const next = about.filter((expectation) => expectation.at >= event.at).toSorted((a, b) => a.at - b.at)[0];
       const isStated = next !== undefined && levelRank(levelOf(next)) >= levelRank(alert.level);
-      // An expectation that does not hold has been told already; most likely this is why.
-      if (isStated || this.#spokenOf.has(id) || (next !== undefined && this.#failed.has(next))) continue;
+      // Of what does not hold already, this would most likely say the same again.
+      if (isStated || this.#spokenOf.has(id) || about.some((expectation) => this.#failed.has(expectation))) continue;
       const expected =
         next === undefined
           ? `no alert of ${alert.rule} on ${alert.device} that no expectation speaks of`

@@ -22,6 +22,8 @@ export interface Compiled<T> {
   /** The same through CEL, whatever the shape: what the fast path is tested against. */
   readonly evaluateByCel: Evaluate<T>;
   readonly isFast: boolean;
+  /** The metrics of the device that it names. */
+  readonly metrics: readonly string[];
   /** Where it turns true, for a comparison of one metric with a constant. */
   readonly bound: Bound | undefined;
   /** For whoever explains it. */
@@ -46,7 +48,7 @@ const ARITHMETIC = ['+', '-', '*', '/', '%'];
 
 /** Throws a TocsinError with the exact place of what is wrong. */
 export function compileCondition(expression: Expression, scope: Scope, inputs: Inputs, what: string): Compiled<boolean> {
-  const { tree, references, run, type } = compileTree(expression, scope, inputs);
+  const { tree, references, metrics, run, type } = compileTree(expression, scope, inputs);
   if (type !== 'bool' && type !== 'dyn') {
     throw problemAt(
       expression,
@@ -64,7 +66,8 @@ export function compileCondition(expression: Expression, scope: Scope, inputs: I
   const fast = fastPath(tree, references);
   const compilePart = (text: string): Evaluate<Value> => compileValue({ text, place: expression.place }, scope, inputs);
   const anatomy = { expression, tree, references, inputs, compilePart };
-  return { evaluate: fast ?? evaluateByCel, evaluateByCel, isFast: fast !== undefined, bound: boundOf(tree, references), anatomy };
+  const bound = boundOf(tree, references);
+  return { evaluate: fast ?? evaluateByCel, evaluateByCel, isFast: fast !== undefined, metrics, bound, anatomy };
 }
 
 /** What a member of a group contributes to an aggregate: a number, or for `count` also a truth. */
@@ -97,6 +100,7 @@ export function compileValue(expression: Expression, scope: Scope, inputs: Input
 interface Tree {
   readonly tree: CelNode;
   readonly references: References;
+  readonly metrics: readonly string[];
   readonly type: string;
   readonly run: Evaluate<unknown>;
 }
@@ -123,7 +127,7 @@ function compileTree(expression: Expression, scope: Scope, inputs: Inputs): Tree
       return undefined;
     }
   };
-  return { tree, references: names.references, type: checked.type ?? 'dyn', run };
+  return { tree, references: names.references, metrics: [...names.metrics], type: checked.type ?? 'dyn', run };
 }
 
 function parse(expression: Expression, scope: Scope) {

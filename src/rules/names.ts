@@ -28,6 +28,8 @@ export class NameCheck {
   readonly references = new Map<CelNode, Reference>();
   /** The key under which CEL asks for each of them. */
   readonly byKey = new Map<string, Reference>();
+  /** The metrics of the device that it names, in windows and otherwise. */
+  readonly metrics = new Set<string>();
   /** Variables of `list.exists(x, …)` and the like. */
   readonly #bound = new Set<string>();
   readonly #expression: Expression;
@@ -103,6 +105,7 @@ export class NameCheck {
 
   #metric(place: CelNode, name: string, node: CelNode): void {
     const type = this.#typeOf(name, place);
+    this.metrics.add(name);
     this.#refer(node, name, { kind: 'metric', index: this.#inputs.metric(name), type });
   }
 
@@ -223,6 +226,7 @@ export class NameCheck {
     const name = typeof literal === 'string' ? literal : dottedName(node)?.join('.');
     if (name === undefined || name.startsWith('limits.') || name.startsWith('device.'))
       throw problemAt(this.#expression, node.start, 'a window is over a metric', "such as temperature, or metric('pm2.5')");
+    this.metrics.add(name);
     return { name, type: this.#typeOf(name, node) };
   }
 

@@ -74,16 +74,19 @@ export function compileProgram(rule: Rule, scope: Scope): { program: Program | n
     indexes.set(expression.text, index);
     return index;
   };
-  const levels = rule.levels.map((level) => ({
-    level: level.level,
-    rank: levelRank(level.level),
-    forUs: toUs(level.forMs),
-    when: conditionOf(level.when, 'when'),
-    clear: level.clear === null ? null : conditionOf(level.clear, 'clear'),
-    count: level.count,
-    keepUs: toUs(level.keepFiringForMs),
-    fingerprint: fingerprintOf(level, scope, inputs),
-  }));
+  const levels = rule.levels.map((level) => {
+    const when = conditionOf(level.when, 'when');
+    return {
+      level: level.level,
+      rank: levelRank(level.level),
+      forUs: toUs(level.forMs),
+      when,
+      clear: level.clear === null ? null : conditionOf(level.clear, 'clear'),
+      count: level.count,
+      keepUs: toUs(level.keepFiringForMs),
+      fingerprint: fingerprintOf(level, scope, conditions[when]?.metrics ?? []),
+    };
+  });
   // A group is heard of as one: its first aggregate stands for it.
   if (scope.group !== null) inputs.metric(inputs.aggregates[0]?.text ?? 'the group');
   const conditionMetrics = inputs.metrics.length;
@@ -131,8 +134,8 @@ function silenceOf(rule: Rule, scope: Scope, inputs: Inputs): number[] {
 
 const FINGERPRINT_LENGTH = 12;
 
-function fingerprintOf({ level, when, count }: RuleLevel, scope: Scope, inputs: Inputs): string {
-  const metrics = inputs.metrics.map((name) => {
+function fingerprintOf({ level, when, count }: RuleLevel, scope: Scope, names: readonly string[]): string {
+  const metrics = names.map((name) => {
     const known = scope.profile?.metrics.find((metric) => metric.name === name);
     return known === undefined ? name : [name, known.unit, known.scale, known.offset, known.type, known.path];
   });

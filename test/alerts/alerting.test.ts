@@ -164,6 +164,23 @@ describe('start', () => {
     expect(open(database, journal, { rules: [] }).transitions.after(0, 10)).toHaveLength(2);
   });
 
+  it('a device that leaves the fleet has its alerts closed with the reason removed, once', async () => {
+    using database = openDatabase(join(folder, 'state.db'));
+    const journal = new ScriptedJournal();
+    journal.append([reading(0, 9)]);
+    await runToEnd(open(database, journal, { directory: directoryOf({ fleet: [listed('fridge-01')] }) }), journal);
+    await runToEnd(open(database, journal), journal);
+    // It still speaks, and is watched like any device that is not listed.
+    journal.append([reading(5, 9), reading(10, 9)]);
+    await runToEnd(open(database, journal), journal);
+    const alerting = open(database, journal);
+    expect(alerting.transitions.after(0, 10).map(({ kind, reason }) => `${kind}: ${reason}`)).toEqual([
+      'firing: temperature > 8 is true (temperature is 9)',
+      'resolved: removed',
+      'firing: temperature > 8 is true (temperature is 9)',
+    ]);
+  });
+
   it('who follows the transitions hears of alerts closed at the start once everything runs, not before', async () => {
     using database = openDatabase(join(folder, 'state.db'));
     const journal = new ScriptedJournal();

@@ -42,6 +42,7 @@ const yamlBelow = (folder: string): string[] =>
 const shipped = [...yamlBelow('config'), ...yamlBelow('devices'), ...yamlBelow('simulator')].sort();
 
 function kindOf(path: string): string {
+  if (path.endsWith('.test.yaml')) return 'rule-tests';
   if (path.startsWith('devices/profiles/')) return 'profile';
   return basename(dirname(path)) === 'rules' ? 'rules' : basename(path, '.yaml');
 }

@@ -210,7 +210,7 @@ describe('the fleet', () => {
   it('devices that come, go and change', () => {
     const fleet = 'devices:\n  - {id: d2, labels: {site: c}, limits: {max: 6}, dependsOn: gw}\n  - {id: gw}\nunknown: reject\n';
     expect(lines({}, { fleet })).toEqual([
-      'device d1: removed: no longer missed when it is silent; what devices send that are not listed is refused',
+      'device d1: removed: its alerts are closed with the reason "removed", and it is no longer missed when it is silent; what devices send that are not listed is refused',
       'device d2: profile "fridge" → none: what it sends is read by it, from the next message on',
       'device d2: labels {"site":"b"} → {"site":"c"}: rules and routes that go by labels follow; alerts that are open keep theirs',
       'device d2: dependsOn none → "gw": whose silence inhibits its own',

@@ -8,6 +8,8 @@ import { numberAt } from './aggregate.ts';
 
 const RUNS_MAX = 1000;
 const RUNS_MIN = 4;
+/** Memory for so many stays when all have been forgotten. */
+const RUNS_KEPT = 16;
 /** Start, end, and the time that counts. */
 const WIDTH = 3;
 const NOTHING = new Float64Array(0);
@@ -34,8 +36,8 @@ export class BeyondRuns {
   append(start: number, end: number): void {
     if (this.size > 0) {
       const last = (this.#end - 1) * WIDTH;
-      const isExact = numberAt(this.#data, last + 2) === numberAt(this.#data, last + 1) - numberAt(this.#data, last);
-      if (isExact && numberAt(this.#data, last + 1) === start) {
+      // The last one is exact: merging is followed by a new one.
+      if (numberAt(this.#data, last + 1) === start) {
         this.#data[last + 1] = end;
         this.#data[last + 2] = end - numberAt(this.#data, last);
         this.#totalUs += end - start;
@@ -58,7 +60,7 @@ export class BeyondRuns {
     if (this.#head < this.#end) return;
     this.#head = 0;
     this.#end = 0;
-    this.#data = NOTHING;
+    if (this.#data.length > RUNS_KEPT * WIDTH) this.#data = NOTHING;
   }
 
   /** How much counts after `start`, by which none has ended. */

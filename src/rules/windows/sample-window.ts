@@ -7,8 +7,9 @@
  * - A late sample is put in its place if the window still holds its time, otherwise it is ignored. The same time again overwrites.
  * - Up to 1,000 samples are exact. With more, the window goes over to buckets of w/240 (rounded up to a whole µs and counted from 1970),
  *   until it has been empty once. A bucket leaves with its newest sample, so the window then reaches back at least w and less
- *   than w + w/240: `count` and `sum` may contain samples of up to one bucket too many, and `min`, `max` and `first` one of
- *   them. The newest sample is always itself. A repeated time counts as one more there, unless it is the newest.
+ *   than w + w/240: `count` and `sum` may contain samples of up to one bucket too many, `min`, `max` and `first` may be one of
+ *   them. What is held is computed exactly. The newest sample is always itself. A repeated time counts as one more, unless it
+ *   is the newest.
  * - `median` is of a thinned-out sample there: see thinned-values.ts for its error.
  * - `stddev` is the population's (divided by n), as PromQL's stddev_over_time. `delta` is last − first, `rate` that per second between
  *   those two. Both need two samples. NaN is unknown: an empty window, and whatever is not finite. Deviations over 1e154 have

@@ -30,7 +30,10 @@ export class ThinnedValues {
   readonly #order = new Uint16Array(SAMPLES_MAX);
   #kept = 0;
   #samples = 0;
-  /** No bucket before this one has samples. */
+  /** Where in the order the median was last found, and the weight of all before it: from there it is not far to the next. */
+  #cursor = 0;
+  #below = 0;
+  /** The number of a bucket before which none has samples. */
   #oldest = Number.POSITIVE_INFINITY;
 
   constructor(bucketUs: number) {
@@ -64,28 +67,28 @@ export class ThinnedValues {
   /** A bucket leaves with its newest sample. */
   dropUntil(cutoff: number): void {
     const last = Math.floor(cutoff / this.#bucketUs);
-    // Once around is all of them.
-    let left = BUCKETS;
-    while (this.#oldest <= last && left-- > 0) {
-      const bucket = this.#oldest % BUCKETS;
-      if (numberAt(this.#count, bucket) > 0 && numberAt(this.#newestAt, bucket) > cutoff) return;
-      this.#clearBucket(bucket);
-      this.#oldest += 1;
+    for (let number = Math.max(this.#oldest, last - BUCKETS); number <= last; number++) {
+      const bucket = number % BUCKETS;
+      // After a pause the place may already be a newer bucket's: the time tells.
+      if (numberAt(this.#count, bucket) > 0 && numberAt(this.#newestAt, bucket) <= cutoff) this.#clearBucket(bucket);
     }
+    this.#oldest = Math.max(this.#oldest, last);
   }
 
   /** NaN when there is no sample. */
   median(): number {
-    // Weights count sixteenths of a sample: all are integers, and add up exactly.
+    if (this.#samples === 0) return Number.NaN;
     const half = (this.#samples * SAMPLES_PER_BUCKET) / 2;
-    let below = 0;
-    for (let index = 0; index < this.#kept; index++) {
-      const place = integerAt(this.#order, index);
-      below += Math.max(SAMPLES_PER_BUCKET, numberAt(this.#count, (place / SAMPLES_PER_BUCKET) | 0));
-      if (below > half) return numberAt(this.#value, place);
-      if (below === half) return midpoint(numberAt(this.#value, place), numberAt(this.#value, integerAt(this.#order, index + 1)));
+    while (this.#below > half) {
+      this.#cursor -= 1;
+      this.#below -= this.#weightAt(this.#cursor);
     }
-    return Number.NaN;
+    for (let next = this.#below + this.#weightAt(this.#cursor); next <= half; next += this.#weightAt(this.#cursor)) {
+      this.#cursor += 1;
+      this.#below = next;
+    }
+    const value = numberAt(this.#value, integerAt(this.#order, this.#cursor));
+    return this.#below < half ? value : midpoint(numberAt(this.#value, integerAt(this.#order, this.#cursor - 1)), value);
   }
 
   /** Numbers from which `decode` makes the same again. */
@@ -114,6 +117,7 @@ export class ThinnedValues {
       const bucket = values.#bucketOf(newestAt);
       values.#newestAt[bucket] = newestAt;
       values.#samples += count - kept;
+      values.#below += values.#keptBelow(bucket * SAMPLES_PER_BUCKET) * (count - kept);
       values.#count[bucket] = count;
       next += 2 + kept * 2;
     }
@@ -125,6 +129,7 @@ export class ThinnedValues {
     const count = numberAt(this.#count, bucket);
     const start = bucket * SAMPLES_PER_BUCKET;
     this.#samples += 1;
+    if (count >= SAMPLES_PER_BUCKET) this.#below += this.#keptBelow(start);
     this.#count[bucket] = count + 1;
     this.#oldest = Math.min(this.#oldest, Math.floor(at / this.#bucketUs));
     this.#newestAt[bucket] = count === 0 ? at : Math.max(at, numberAt(this.#newestAt, bucket));
@@ -167,24 +172,48 @@ export class ThinnedValues {
     this.#order.copyWithin(index + 1, index, this.#kept);
     this.#order[index] = place;
     this.#kept += 1;
+    if (index >= this.#cursor) return;
+    this.#cursor += 1;
+    this.#below += this.#weightAt(index);
   }
 
   #remove(place: number): void {
     const index = this.#search(place);
+    if (index < this.#cursor) {
+      this.#cursor -= 1;
+      this.#below -= this.#weightAt(index);
+    }
     this.#order.copyWithin(index, index + 1, this.#kept);
     this.#kept -= 1;
   }
 
-  #search(place: number): number {
-    const at = numberAt(this.#at, place);
+  /** In sixteenths of a sample, so that all weights are integers and add up exactly. */
+  #weightAt(index: number): number {
+    return Math.max(SAMPLES_PER_BUCKET, numberAt(this.#count, integerAt(this.#order, index) >>> 4));
+  }
+
+  /** How many samples of a full bucket stand before the cursor. */
+  #keptBelow(start: number): number {
+    if (this.#cursor === this.#kept) return SAMPLES_PER_BUCKET;
+    const cursor = integerAt(this.#order, this.#cursor);
+    let below = 0;
+    for (let place = start; place < start + SAMPLES_PER_BUCKET; place++) if (this.#isBefore(place, cursor)) below += 1;
+    return below;
+  }
+
+  /** By value, then by time. */
+  #isBefore(place: number, other: number): boolean {
     const value = numberAt(this.#value, place);
+    const otherValue = numberAt(this.#value, other);
+    return value < otherValue || (value === otherValue && numberAt(this.#at, place) < numberAt(this.#at, other));
+  }
+
+  #search(place: number): number {
     let low = 0;
     let high = this.#kept;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const other = integerAt(this.#order, middle);
-      const otherValue = numberAt(this.#value, other);
-      if (otherValue < value || (otherValue === value && numberAt(this.#at, other) < at)) low = middle + 1;
+      if (this.#isBefore(integerAt(this.#order, middle), place)) low = middle + 1;
       else high = middle;
     }
     return low;

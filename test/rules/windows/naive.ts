@@ -66,15 +66,14 @@ export class NaiveHoldWindow {
 
   add(at: number, value: number, maxGapUs: number): void {
     this.#now = Math.max(this.#now, at);
-    const same = this.#readings.find((reading) => reading.at === at);
-    if (same !== undefined) {
+    const index = this.#readings.findLastIndex((reading) => reading.at < at) + 1;
+    const same = this.#readings[index];
+    if (same?.at === at) {
       same.value = value;
       return;
     }
     const reading = { at, value, isHeld: false };
-    this.#readings.push(reading);
-    this.#readings.sort((a, b) => a.at - b.at);
-    const index = this.#readings.indexOf(reading);
+    this.#readings.splice(index, 0, reading);
     const before = this.#readings[index - 1];
     const after = this.#readings[index + 1];
     reading.isHeld = before !== undefined && at - before.at <= maxGapUs;

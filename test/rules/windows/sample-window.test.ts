@@ -142,6 +142,7 @@ describe('a window of up to 1,000 samples', () => {
     // The past is not asked again.
     expect(window.value('count', 110)).toBe(9);
     window.add(111, 0);
+    expect(window.size).toBe(9);
     expect(window.value('count', 121)).toBe(9);
   });
 
