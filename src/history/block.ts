@@ -104,15 +104,29 @@ export class BlockEncoder {
 /** Calls `visit` for each value of the block, in order. */
 export function decodeBlock(block: Uint8Array, firstAt: number, visit: (at: number, metric: number, value: Value) => void): void {
   const reader = new BlockReader(block);
-  if (reader.byte() !== VERSION) {
-    throw new TocsinError('the history holds a block of an unknown format', { hint: 'run the version of Tocsin that wrote it' });
-  }
-  const metrics: number[] = [];
-  for (let count = reader.varint(); count > 0; count--) metrics.push(reader.varint());
+  const metrics = reader.metrics();
   let at = firstAt;
   while (!reader.atEnd) {
     at += reader.varint();
     for (const metric of metrics) visit(at, metric, reader.value());
+  }
+}
+
+/** Calls `rows.metrics` once, and then `rows.row` for each reading in order, its values in the order of those metrics. */
+export function decodeRows(
+  block: Uint8Array,
+  firstAt: number,
+  rows: { metrics(ids: readonly number[]): void; row(at: number, values: readonly Value[]): void },
+): void {
+  const reader = new BlockReader(block);
+  const metrics = reader.metrics();
+  rows.metrics(metrics);
+  let at = firstAt;
+  while (!reader.atEnd) {
+    at += reader.varint();
+    const values: Value[] = [];
+    for (let count = metrics.length; count > 0; count--) values.push(reader.value());
+    rows.row(at, values);
   }
 }
 
@@ -126,6 +140,16 @@ class BlockReader {
 
   get atEnd(): boolean {
     return this.#offset >= this.#bytes.length;
+  }
+
+  /** What the block begins with. */
+  metrics(): readonly number[] {
+    if (this.byte() !== VERSION) {
+      throw new TocsinError('the history holds a block of an unknown format', { hint: 'run the version of Tocsin that wrote it' });
+    }
+    const metrics: number[] = [];
+    for (let count = this.varint(); count > 0; count--) metrics.push(this.varint());
+    return metrics;
   }
 
   byte(): number {

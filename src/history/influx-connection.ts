@@ -32,6 +32,8 @@ export type WriteAnswer = { readonly outcome: 'written' } | { readonly outcome: 
 
 export interface ResultSeries {
   readonly name: string;
+  /** Those that the query groups by. */
+  readonly tags: Readonly<Record<string, string>>;
   readonly columns: readonly string[];
   readonly values: readonly (readonly unknown[])[];
 }
@@ -187,7 +189,8 @@ function seriesOf(answer: unknown): readonly ResultSeries[] {
     for (const series of listAt(result, 'series')) {
       const name = String(fieldAt(series, 'name') ?? '');
       const columns = listAt(series, 'columns').map(String);
-      found.push({ name, columns, values: listAt(series, 'values').filter((row) => Array.isArray(row)) });
+      const tags = Object.fromEntries(Object.entries(fieldAt(series, 'tags') ?? {}).map(([key, value]) => [key, String(value)]));
+      found.push({ name, tags, columns, values: listAt(series, 'values').filter((row) => Array.isArray(row)) });
     }
   }
   return found;

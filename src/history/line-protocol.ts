@@ -83,6 +83,10 @@ export class LineEncoder {
 
 export const measurementOf = (device: DeviceRef): string => device.profile ?? DEFAULT_MEASUREMENT;
 
+/** The profile that a measurement of ours stands for. */
+export const profileOf = (measurement: string): string | null =>
+  measurement === DEFAULT_MEASUREMENT ? null : storedName.decode(measurement).replace(/^%23/, '#');
+
 /** The field that holds a metric's values of a type. */
 export function fieldOf(device: { readonly profile: string | null }, metric: string, type: ValueType): string {
   const field = metric === RESERVED_NAME ? RESERVED_FIELD : metric;

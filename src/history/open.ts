@@ -5,12 +5,16 @@ import { openDatabase } from '../sqlite/database.ts';
 import type { Clock } from '../std/clock.ts';
 import { TocsinError } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
+import type { SeriesReader } from './series-reader.ts';
 import type { SeriesStore } from './series-store.ts';
+import { SqliteSeriesReader } from './sqlite-series-reader.ts';
 import { SqliteSeriesStore } from './sqlite-series-store.ts';
 
 export type SeriesStoreConfig =
   | { readonly url: string; readonly keepMs: number | null }
   | { readonly influx: string; readonly tags: readonly string[] };
+
+const HISTORY_FILE = 'history.db';
 
 export async function openSeriesStore(
   config: SeriesStoreConfig,
@@ -30,5 +34,16 @@ export async function openSeriesStore(
       hint: 'write `url: "sqlite:"`, or `influx: http://user:password@host:8086/database`',
     });
   }
-  return new SqliteSeriesStore({ path: join(dataDirectory, 'history.db'), keepMs: config.keepMs, clock, logger });
+  return new SqliteSeriesStore({ path: join(dataDirectory, HISTORY_FILE), keepMs: config.keepMs, clock, logger });
+}
+
+/** What `openSeriesStore` writes, to be read beside it. Nothing is written, made or migrated. */
+export async function openSeriesReader(
+  config: SeriesStoreConfig,
+  options: { readonly dataDirectory: string; readonly clock: Clock },
+): Promise<SeriesReader> {
+  if (!('influx' in config)) return new SqliteSeriesReader(join(options.dataDirectory, HISTORY_FILE));
+  const { InfluxConnection, parseInfluxUrl } = await import('./influx-connection.ts');
+  const { InfluxSeriesReader } = await import('./influx-series-reader.ts');
+  return new InfluxSeriesReader(new InfluxConnection(parseInfluxUrl(config.influx), options.clock));
 }

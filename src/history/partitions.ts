@@ -20,7 +20,7 @@ const WRITTEN_PRECISION_US = HOUR_US;
 /** Rows of the shared table that one retention run deletes at most. */
 const DELETE_ROWS_MAX = 50_000;
 /** The day of the shared table; no reading has it. */
-const SHARED = Number.MIN_SAFE_INTEGER;
+export const SHARED_DAY = Number.MIN_SAFE_INTEGER;
 
 interface Entry {
   readonly day: number;
@@ -69,17 +69,17 @@ export class Partitions {
 
   /** Days with a table of their own that overlap the range, in order. */
   days(range: { from: number; to: number }): readonly number[] {
-    this.#days ??= [...this.#entries.keys()].filter((day) => day !== SHARED).sort((a, b) => a - b);
+    this.#days ??= [...this.#entries.keys()].filter((day) => day !== SHARED_DAY).sort((a, b) => a - b);
     return this.#days.filter((day) => (day + 1) * DAY_US > range.from && day * DAY_US < range.to);
   }
 
   get hasShared(): boolean {
-    return this.#entries.has(SHARED);
+    return this.#entries.has(SHARED_DAY);
   }
 
   /** Blocks of (device, first at ≥, first at <, end ≥) in order of time and writing; undefined when the day is gone. */
   scan(day: number | 'shared'): StatementSync | undefined {
-    const entry = this.#entries.get(day === 'shared' ? SHARED : day);
+    const entry = this.#entries.get(day === 'shared' ? SHARED_DAY : day);
     if (entry === undefined) return undefined;
     const sql = `SELECT at, block FROM ${entry.table} WHERE device = ? AND at >= ? AND at < ? AND at + span >= ? ORDER BY at, write`;
     return this.#cached(this.#scans, entry, sql);
@@ -89,14 +89,14 @@ export class Partitions {
   expire(now: number, keepUs: number): number {
     const horizon = now - keepUs;
     const expired = [...this.#entries.values()].filter(
-      (entry) => entry.day !== SHARED && (entry.day + 1) * DAY_US < horizon && entry.writtenAt + WRITTEN_PRECISION_US < horizon,
+      (entry) => entry.day !== SHARED_DAY && (entry.day + 1) * DAY_US < horizon && entry.writtenAt + WRITTEN_PRECISION_US < horizon,
     );
     this.#database.transaction(() => {
       for (const entry of expired) {
         this.#database.exec(`DROP TABLE ${entry.table}`);
         this.#database.prepare('DELETE FROM partition WHERE day = ?').run(entry.day);
       }
-      const shared = this.#entries.get(SHARED);
+      const shared = this.#entries.get(SHARED_DAY);
       if (shared === undefined) return;
       const old = `SELECT device, at, write FROM ${shared.table} WHERE write < ? LIMIT ${DELETE_ROWS_MAX}`;
       this.#database.prepare(`DELETE FROM ${shared.table} WHERE (device, at, write) IN (${old})`).run(horizon);
@@ -111,9 +111,9 @@ export class Partitions {
   #create(day: number, now: number): Entry {
     const age = Math.floor(now / DAY_US) - day;
     const recent = age >= -1 && age <= RECENT_DAYS;
-    if (!recent && day !== SHARED && this.#distantDays(now) >= DISTANT_DAYS_MAX)
-      return this.#entries.get(SHARED) ?? this.#create(SHARED, now);
-    const table = day === SHARED ? 'readings_shared' : `readings_${day < 0 ? 'm' : ''}${Math.abs(day)}`;
+    if (!recent && day !== SHARED_DAY && this.#distantDays(now) >= DISTANT_DAYS_MAX)
+      return this.#entries.get(SHARED_DAY) ?? this.#create(SHARED_DAY, now);
+    const table = day === SHARED_DAY ? 'readings_shared' : `readings_${day < 0 ? 'm' : ''}${Math.abs(day)}`;
     this.#database.exec(`CREATE TABLE ${table} (
       device INTEGER NOT NULL, at INTEGER NOT NULL, write INTEGER NOT NULL, span INTEGER NOT NULL, block BLOB NOT NULL,
       PRIMARY KEY (device, at, write)) STRICT, WITHOUT ROWID`);
