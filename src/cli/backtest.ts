@@ -1,27 +1,23 @@
 /** `tocsin backtest`: the alerts and messages that rules would have made of what was recorded, or of a CSV file. */
-import { join, relative, resolve } from 'node:path';
-import { readKnownDevices } from '../alerts/known-devices.ts';
+import { relative, resolve } from 'node:path';
 import { isTimeZone } from '../devices/time.ts';
 import type { DeviceDirectory } from '../domain/device.ts';
 import { MICROSECONDS_PER_MILLISECOND } from '../domain/reading.ts';
-import { openSeriesReader } from '../history/open.ts';
-import type { RecordedDevice } from '../history/series-reader.ts';
 import { backtest, type RuleSet } from '../replay/backtest.ts';
 import { difference } from '../replay/difference.ts';
 import { type CsvReport, csvSource } from '../replay/sources/csv-source.ts';
-import { deviceResolver, historySource } from '../replay/sources/history-source.ts';
-import { journalSource } from '../replay/sources/journal-source.ts';
+import { deviceResolver } from '../replay/sources/history-source.ts';
 import type { Source, TimeRange } from '../replay/sources/source.ts';
 import { warmupMsOf } from '../replay/warmup.ts';
 import { compileRules } from '../rules/compile.ts';
 import { systemClock } from '../std/clock.ts';
-import { TocsinError } from '../std/errors.ts';
 import { withTimes } from '../web/times.ts';
 import { type Report, renderReport, reportData } from './backtest-report.ts';
 import { type Command, defineCommand, WrongUsage } from './command.ts';
 import { type Loaded, loadEverything } from './load.ts';
 import { limitOf, printable, printJson } from './print.ts';
 import { Progress } from './progress.ts';
+import { knownDevices, openRecorded } from './recorded.ts';
 import { joinRelativeTimes, timeOption } from './time-option.ts';
 
 const DAY_US = 86_400_000_000;
@@ -170,38 +166,16 @@ interface Opened {
 
 async function open({ config, directory }: Loaded, range: TimeRange, options: Options): Promise<Opened> {
   const { csv: path, device: id, journal } = options;
-  const strangers = new Set<string>();
   if (path !== undefined && id !== undefined) {
     const device = deviceResolver(directory, knownDevices(config.data) ?? new Map())(id, null);
     const profile = directory.profiles.find(({ name }) => name === device.profile) ?? null;
     const source = csvSource({ path, device, profile, zone: options.timezone ?? profile?.timezone ?? null, range });
     // The other devices are not in the file: that is no silence of theirs.
     const fleet = directory.fleet.filter((listed) => listed.id === id);
-    return { source, directory: { ...directory, fleet }, csv: source.report, strangers };
+    return { source, directory: { ...directory, fleet }, csv: source.report, strangers: new Set() };
   }
-  if (journal) return { source: journalSource(join(config.data, 'journal.db'), range), directory, csv: null, strangers };
-  if (!config.roles.includes('history')) {
-    throw new TocsinError('this instance keeps no history', {
-      place: `${config.path}: roles`,
-      hint: '--journal has what was taken in of late',
-    });
-  }
-  const { history } = config;
-  const stored = history.kind === 'sqlite' ? { url: 'sqlite:', keepMs: history.keepMs } : { influx: history.url, tags: history.tags };
-  const known = knownDevices(config.data);
-  const reader = await openSeriesReader(stored, { dataDirectory: config.data, clock: systemClock });
-  const resolver = deviceResolver(directory, known ?? new Map(), (id) => known === null && strangers.add(id));
-  return { source: historySource(reader, { range, deviceOf: resolver }), directory, csv: null, strangers };
-}
-
-/** Null where the instance's state cannot be read: the fleet file, and what the history itself knows, must do then. */
-function knownDevices(data: string): ReadonlyMap<string, RecordedDevice> | null {
-  try {
-    return readKnownDevices(join(data, 'state.db'));
-  } catch (error) {
-    if (error instanceof TocsinError) return null;
-    throw error;
-  }
+  const recorded = await openRecorded({ config, directory }, range, journal ? 'journal' : 'history');
+  return { ...recorded, directory, csv: null };
 }
 
 /** What of the file could not be used, and what the rules look for in it in vain. */
