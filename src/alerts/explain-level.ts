@@ -145,5 +145,5 @@ function runningSays(known: Known, run: Run): string {
 }
 
 const toMs = (durationUs: number): number => durationUs / MICROSECONDS_PER_MILLISECOND;
-const duration = (durationUs: number): string => formatDurationMs(toMs(durationUs));
+const duration = (durationUs: number): string => (durationUs === 0 ? '0s' : formatDurationMs(toMs(durationUs)));
 const instant = (at: number): string => new Date(toMs(at)).toISOString();

@@ -16,6 +16,8 @@ export interface SilenceExplanation {
   readonly metrics: readonly { readonly name: string; readonly heardAt: number | null }[];
   /** Null: it cannot be told, as nothing was ever heard of it. */
   readonly silentSince: number | null;
+  /** Which of the metrics are silent for so long. */
+  readonly stalest: readonly string[];
   /** The flag is up. */
   readonly isSilent: boolean;
   /** When it ripens; null: it has, or cannot. */
@@ -43,14 +45,16 @@ export function explainSilence(instance: Instance, timers: readonly Timer[], now
   const timer = timers.find(({ kind }) => kind === 'no-data');
   const { dependency } = device;
   const policy = noData.raise !== null ? `raise ${noData.raise}` : noData.endsAlert ? 'ok' : 'keep';
+  const metrics = program.silence.map((index) => {
+    const heardAt = cells[index]?.heardAt ?? Number.NEGATIVE_INFINITY;
+    return { name: program.metrics[index] ?? '', heardAt: heardAt === Number.NEGATIVE_INFINITY ? null : heardAt };
+  });
   const facts = {
     afterMs: toMs(noData.afterUs),
     policy,
     raises: noData.raise,
-    metrics: program.silence.map((index) => {
-      const heardAt = cells[index]?.heardAt ?? Number.NEGATIVE_INFINITY;
-      return { name: program.metrics[index] ?? '', heardAt: heardAt === Number.NEGATIVE_INFINITY ? null : heardAt };
-    }),
+    metrics,
+    stalest: metrics.filter(({ heardAt }) => (heardAt ?? device.registeredAt) === since).map(({ name }) => name),
     silentSince: since === Number.POSITIVE_INFINITY ? null : since,
     isSilent: state.noData,
     dueAt: timer?.due ?? null,
@@ -71,9 +75,10 @@ export function explainSilence(instance: Instance, timers: readonly Timer[], now
 }
 
 function says(facts: Omit<SilenceExplanation, 'says'>, now: number): string {
-  const { silentSince: since, isSilent, dueAt, graceUntil, dependsOn, afterMs, policy } = facts;
+  const { silentSince: since, stalest, isSilent, dueAt, graceUntil, dependsOn, afterMs, policy } = facts;
   if (since === null) return 'nothing was ever heard of it, and it is not listed in the fleet: silence counts from its first value';
-  const silence = `silent for ${duration(now - since)}, since ${instant(since)}`;
+  const what = stalest.length === 0 ? 'nothing heard' : `no value of ${stalest.join(', ')}`;
+  const silence = `${what} for ${duration(now - since)}, since ${instant(since)}`;
   if (isSilent) return `${silence}: no-data (${policy})`;
   if (dependsOn !== null && dependsOn.inhibitedSince !== null) {
     const again = dueAt === null ? '' : `; looked at again at ${instant(dueAt)}`;
@@ -87,5 +92,5 @@ function says(facts: Omit<SilenceExplanation, 'says'>, now: number): string {
 }
 
 const toMs = (durationUs: number): number => durationUs / MICROSECONDS_PER_MILLISECOND;
-const duration = (durationUs: number): string => formatDurationMs(toMs(durationUs));
+const duration = (durationUs: number): string => (durationUs === 0 ? '0s' : formatDurationMs(toMs(durationUs)));
 const instant = (at: number): string => new Date(toMs(at)).toISOString();

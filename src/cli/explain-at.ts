@@ -41,7 +41,7 @@ export async function explainAt(query: ExplainQuery, time: number, options: Addr
   const { compiled } = compileRules(rules, directory);
   const warmupMs = Math.max(WARMUP_MIN_MS, warmupMsOf(rules));
   const range = { from: time - warmupMs * MICROSECONDS_PER_MILLISECOND, to: time + 1 };
-  const { source, strangers } = await openRecorded(loaded, range, options.journal ? 'journal' : 'history');
+  const { source, strangers, registeredAt } = await openRecorded(loaded, range, options.journal ? 'journal' : 'history');
   await using opened = source;
   const told = new Told();
   const replay = new Replay({
@@ -50,6 +50,7 @@ export async function explainAt(query: ExplainQuery, time: number, options: Addr
     notify,
     ruleTexts: rules,
     startsAt: range.from,
+    registeredAt,
     ...(opened.journalId !== null && { journalId: opened.journalId }),
     onTransition: (transition) => told.transition(transition),
     onMessage: ({ at, transition, contact, reason }) =>

@@ -37,6 +37,8 @@ export interface ReplayOptions {
   readonly journalId?: string;
   /** Journal time at which it begins, µs: listed devices count as registered then. */
   readonly startsAt: number;
+  /** When listed devices were listed, where that is known: their silence counts from then, if it was after the beginning. */
+  readonly registeredAt?: ReadonlyMap<string, number>;
   /** What links in messages begin with. */
   readonly publicUrl?: string | null;
   readonly onTransition?: (transition: Transition) => void;
@@ -110,7 +112,9 @@ export class Replay {
       journalId: options.journalId ?? 'replay',
       onRuleError: (rule, count, message) => this.#ruleFailed(rule, count, message),
     });
-    this.#devices.register(options.startsAt);
+    for (const device of this.#devices.register(options.startsAt)) {
+      device.registeredAt = Math.max(options.startsAt, options.registeredAt?.get(device.id) ?? options.startsAt);
+    }
     for (const device of this.#devices.all) this.#evaluating.arm(device);
     for (const { instance } of this.#devices.groups) this.#evaluating.arm(instance.device);
   }
