@@ -62,9 +62,9 @@ export function explainLevel(look: LevelLook): LevelExplanation {
     level: level.level,
     isCurrent: state.level === level.level,
     when,
-    whenNow: differing(when, conditionView(look, level.when, look.present)),
+    whenNow: whatNow(look, level.when, when),
     clear,
-    clearNow: clear === null || level.clear === null ? null : differing(clear, conditionView(look, level.clear, look.present)),
+    clearNow: clear === null || level.clear === null ? null : whatNow(look, level.clear, clear),
     forMs: toMs(forUs),
     trueSince: run?.since ?? null,
     heldMs: run === null ? null : toMs(past.now - run.since),
@@ -89,8 +89,11 @@ function conditionView({ instance, membersOf }: LevelLook, index: number, frame:
   return explainCondition(condition, frame, membersOf);
 }
 
-const differing = (past: ConditionView, present: ConditionView): Outcome | null =>
-  past.value === present.value ? null : { value: present.value, because: present.because };
+/** Null where it would come to the same. */
+function whatNow(look: LevelLook, index: number, past: ConditionView): Outcome | null {
+  const value = look.instance.program.conditions[index]?.evaluate(look.present) ?? null;
+  return value === past.value ? null : { value, because: conditionView(look, index, look.present).because };
+}
 
 /** Of a level that did not hold when a higher one came there is no time. */
 const keptSince = (endedAt: number | null): number | null => (endedAt === 0 ? null : endedAt);

@@ -18,7 +18,7 @@ const PLAIN: Style = {
 const COLOURS = { '✓': 'green', '✗': 'red', '?': 'yellow' } as const;
 const isMark = (text: string | undefined): text is keyof typeof COLOURS => text !== undefined && Object.hasOwn(COLOURS, text);
 
-export function styleOf(stream: NodeJS.WriteStream & { readonly isTTY?: boolean }): Style {
+export function styleOf(stream: NodeJS.WritableStream & { readonly isTTY?: boolean }): Style {
   if (stream.isTTY !== true) return PLAIN;
   return {
     marks: { true: '✓', false: '✗', unknown: '?', none: ' ' },

@@ -11,7 +11,7 @@ import { TocsinError } from '../std/errors.ts';
 import { formatDurationMs } from '../std/quantity.ts';
 import type { Anatomy, Compiled } from './condition.ts';
 import { type CelNode, childrenOf, dottedName, literalOf } from './expression-tree.ts';
-import { type Reference, readInput } from './fast-path.ts';
+import { fastPath, type Reference, readInput } from './fast-path.ts';
 import { type Cell, type Frame, isFresh, isRemoteFresh, type RemoteCell } from './frame.ts';
 import { formatValue } from './summary.ts';
 
@@ -124,10 +124,10 @@ class Walk {
     }
     const [root, name] = dottedName(node) ?? [];
     if (root === 'limits' && name !== undefined) return this.#limit(name, text);
-    if (root === 'device') return this.#evaluated('device', text, []);
+    if (root === 'device') return this.#evaluated('device', node, text, []);
     if (node.op === '&&' || node.op === '||') return this.#connective(node.op, node, text);
     if (node.op === '!_') return this.#negation(node, text);
-    return this.#evaluated(COMPARISONS.includes(node.op) ? 'comparison' : 'expression', text, this.#partsBelow(node));
+    return this.#evaluated(COMPARISONS.includes(node.op) ? 'comparison' : 'expression', node, text, this.#partsBelow(node));
   }
 
   /** What a node is made of. Within `list.exists(x, …)` the names are not ours to ask: what it reads is all that is shown. */
@@ -158,12 +158,14 @@ class Walk {
     return { kind: 'not', text, value: typeof value === 'boolean' ? !value : null, parts };
   }
 
-  #evaluated(kind: PartKind, text: string, parts: readonly PartView[]): PartView {
+  #evaluated(kind: PartKind, node: CelNode, text: string, parts: readonly PartView[]): PartView {
     const frame = this.#frame;
     frame.failure = null;
     let value: Value | undefined;
     try {
-      value = this.#anatomy.compilePart(text)(frame);
+      // Plain closures say in words what CEL says in types.
+      const fast = kind === 'comparison' ? fastPath(node, this.#anatomy.references) : undefined;
+      value = (fast ?? this.#anatomy.compilePart(text))(frame);
     } catch (error) {
       if (!(error instanceof TocsinError)) throw error;
       frame.failure = error.message;
