@@ -10,6 +10,7 @@ import { schema as configForm } from '../config/schema.ts';
 import { fleetForm } from '../devices/fleet.ts';
 import { profileForm } from '../devices/profile.ts';
 import { notifyForm } from '../notify/config.ts';
+import { ruleTestsForm } from '../replay/rule-test-file.ts';
 import { ruleFileForm } from '../rules/form.ts';
 import { jsonSchemaOf } from '../std/json-schema.ts';
 
@@ -24,6 +25,7 @@ interface Described {
 const DESCRIBED: Readonly<Record<string, Described>> = {
   tocsin: { form: configForm, title: 'Tocsin: configuration', references: true },
   rules: { form: ruleFileForm, title: 'Tocsin: rules' },
+  'rule-tests': { form: ruleTestsForm, title: 'Tocsin: tests of rules' },
   profile: { form: profileForm, title: 'Tocsin: a device profile' },
   fleet: { form: fleetForm, title: 'Tocsin: the fleet of devices' },
   notify: { form: notifyForm, title: 'Tocsin: who is told', references: true },

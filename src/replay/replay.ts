@@ -149,11 +149,13 @@ export class Replay {
   reading(reading: ReplayReading, position: number = this.#next): void {
     const { receivedAt } = reading;
     if (receivedAt < this.#time) throw new Error(`a reading of ${receivedAt} came when journal time was ${this.#time} already`);
+    // As live: what a reading says of its device holds from its arrival on, also for the timers that fire just before it.
+    const device = this.#intern(reading.device);
     if (this.#evaluating.nextDue < receivedAt) this.#fire(receivedAt - 1, position);
     this.#time = receivedAt;
     this.#next = position + 1;
     this.#evaluating.reading(position, {
-      device: this.#intern(reading.device),
+      device,
       at: reading.at,
       receivedAt,
       flags: reading.flags,

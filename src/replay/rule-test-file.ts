@@ -7,7 +7,8 @@ import { type AlertFlag, LEVELS, type Level } from '../domain/alert.ts';
 import { MICROSECONDS_PER_MILLISECOND } from '../domain/reading.ts';
 import { TocsinError } from '../std/errors.ts';
 import { count, duration, flag, problemsOf, refuse, strictObject } from '../std/form.ts';
-import { parseDurationMs } from '../std/quantity.ts';
+import { type JsonSchema, jsonSchemaOf, written as takes } from '../std/json-schema.ts';
+import { DURATION, parseDurationMs } from '../std/quantity.ts';
 import { parseYaml, type YamlFile } from '../std/yaml.ts';
 import { expandSteps, type Step } from './step-values.ts';
 
@@ -95,7 +96,7 @@ export function parseRuleTests(source: { readonly path: string; readonly text: s
 } {
   const { file: yaml, problems } = parseYaml(source);
   if (yaml === null) return { file: null, problems };
-  const parsed = form.safeParse(yaml.value ?? {});
+  const parsed = ruleTestsForm.safeParse(yaml.value ?? {});
   if (!parsed.success) return { file: null, problems: problemsOf(parsed.error, yaml.value ?? {}, yaml.place) };
   const tests = parsed.data.tests.map((written, index) => testOf(written, ['tests', index], yaml));
   const doubled = doubleNames(tests);
@@ -112,41 +113,51 @@ function doubleNames(tests: readonly RuleTest[]): TocsinError[] {
 
 /** A time from the test's start; 0 needs no unit. */
 const offset = () =>
-  z.unknown().transform((value, context): number => {
-    const milliseconds = value === 0 ? 0 : typeof value === 'string' ? parseDurationMs(value) : undefined;
-    if (milliseconds !== undefined) return Math.round(milliseconds * MICROSECONDS_PER_MILLISECOND);
-    return refuse(context, "expected a time from the test's start", 'write a number with a unit: 0m, 90s, 10m, 1h30m');
-  });
+  takes(
+    z.unknown().transform((value, context): number => {
+      const milliseconds = value === 0 ? 0 : typeof value === 'string' ? parseDurationMs(value) : undefined;
+      if (milliseconds !== undefined) return Math.round(milliseconds * MICROSECONDS_PER_MILLISECOND);
+      return refuse(context, "expected a time from the test's start", 'write a number with a unit: 0m, 90s, 10m, 1h30m');
+    }),
+    { anyOf: [{ type: 'string', pattern: DURATION.source }, { const: 0 }] },
+  );
 
-const steps = z.unknown().transform((value, context): readonly Step[] => {
-  const isList = Array.isArray(value);
-  const { steps, problems } = expandSteps(isList ? value : [value]);
-  for (const { index, message, hint } of problems) refuse(context, message, hint, isList ? [index] : []);
-  if (isList && value.length === 0) refuse(context, 'an empty list of values', 'write values such as [5, "9 x14"]');
-  return steps;
-});
+const VALUE = { type: ['number', 'boolean', 'string', 'null'] };
+const steps = takes(
+  z.unknown().transform((value, context): readonly Step[] => {
+    const isList = Array.isArray(value);
+    const { steps, problems } = expandSteps(isList ? value : [value]);
+    for (const { index, message, hint } of problems) refuse(context, message, hint, isList ? [index] : []);
+    if (isList && value.length === 0) refuse(context, 'an empty list of values', 'write values such as [5, "9 x14"]');
+    return steps;
+  }),
+  { anyOf: [{ type: 'array', items: VALUE, minItems: 1 }, VALUE] },
+);
 
 /** One, or a list of them: each with its place in what was written. */
-const oneOrMany = <Schema extends z.ZodType>(schema: Schema) =>
-  z.unknown().transform((value, context): { readonly written: z.output<Schema>; readonly path: readonly PropertyKey[] }[] => {
-    const entries: readonly unknown[] = Array.isArray(value) ? value : [value];
-    return entries.flatMap((entry, index) => {
-      const path = Array.isArray(value) ? [index] : [];
-      const parsed = schema.safeParse(entry);
-      if (parsed.success) return [{ written: parsed.data, path }];
-      for (const issue of parsed.error.issues) context.addIssue({ ...issue, path: [...path, ...issue.path] });
-      return [];
-    });
-  });
+const oneOrMany = <Schema extends z.ZodType>(schema: Schema, one: JsonSchema) =>
+  takes(
+    z.unknown().transform((value, context): { readonly written: z.output<Schema>; readonly path: readonly PropertyKey[] }[] => {
+      const entries: readonly unknown[] = Array.isArray(value) ? value : [value];
+      return entries.flatMap((entry, index) => {
+        const path = Array.isArray(value) ? [index] : [];
+        const parsed = schema.safeParse(entry);
+        if (parsed.success) return [{ written: parsed.data, path }];
+        for (const issue of parsed.error.issues) context.addIssue({ ...issue, path: [...path, ...issue.path] });
+        return [];
+      });
+    }),
+    { anyOf: [one, { type: 'array', items: one }] },
+  );
 
 const block = z
   .object({
-    device: z.string().optional(),
-    every: duration().optional(),
-    from: offset().optional(),
-    delay: duration().optional(),
-    received: offset().optional(),
-    values: z.record(z.string(), steps).optional(),
+    device: z.string().optional().describe('Another device than that of the test.'),
+    every: duration().optional().describe('How far apart the readings are.'),
+    from: offset().optional().describe('When the first one is measured.'),
+    delay: duration().optional().describe('How much later they are received.'),
+    received: offset().optional().describe('When all of them are received.'),
+    values: z.record(z.string(), steps).optional().describe('Metrics of any name.'),
   })
   .catchall(steps)
   .transform((written, context) => {
@@ -172,49 +183,74 @@ const block = z
   });
 
 const text = z.string().min(1, 'must not be empty');
-const texts = z.unknown().transform((value, context): readonly string[] => {
-  const list: readonly unknown[] = Array.isArray(value) ? value : [value];
-  return list.flatMap((entry, index) => {
-    if (typeof entry === 'string' && entry !== '') return [entry];
-    const hint = typeof entry === 'number' ? 'put it in quotes' : undefined;
-    return [refuse(context, 'expected text, or a list of texts', hint, Array.isArray(value) ? [index] : [])];
-  });
-});
+const TEXT = { type: 'string', minLength: 1 };
+const texts = takes(
+  z.unknown().transform((value, context): readonly string[] => {
+    const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+    return list.flatMap((entry, index) => {
+      if (typeof entry === 'string' && entry !== '') return [entry];
+      const hint = typeof entry === 'number' ? 'put it in quotes' : undefined;
+      return [refuse(context, 'expected text, or a list of texts', hint, Array.isArray(value) ? [index] : [])];
+    });
+  }),
+  { anyOf: [TEXT, { type: 'array', items: TEXT }] },
+);
 
-const message = oneOrMany(strictObject({ to: text, count: count().optional(), contains: texts.optional(), subject: text.optional() }));
+/** Of a form that stands within another one. */
+function schemaOf(form: z.ZodType): JsonSchema {
+  const { $schema: _schema, title: _title, ...schema } = jsonSchemaOf(form, { title: '' });
+  return schema;
+}
+
+const oneMessage = strictObject({
+  to: text.describe('A contact, or an address.'),
+  count: count().optional().describe('How many, 1 if left out.'),
+  contains: texts.optional().describe('Found in the subject or the text.'),
+  subject: text.optional().describe('The whole subject.'),
+});
+const message = oneOrMany(oneMessage, schemaOf(oneMessage));
 
 const labels = z.record(z.string(), z.string());
 
 const expectation = strictObject({
-  at: offset(),
-  alert: text,
-  device: text.optional(),
-  group: text.optional(),
-  level: z.enum([...LEVELS, 'none', 'pending']),
-  flags: z.array(z.enum(FLAGS)).optional(),
-  email: message.optional(),
-  message: message.optional(),
+  at: offset().describe('When it holds, from the start of the test.'),
+  alert: text.describe('The rule.'),
+  device: text.optional().describe('Another device than that of the test.'),
+  group: text.optional().describe('Of a rule on groups, such as site=berlin.'),
+  level: z.enum([...LEVELS, 'none', 'pending']).describe('What is open then; none: no alert.'),
+  flags: z.array(z.enum(FLAGS)).optional().describe('Exactly these.'),
+  email: message.optional().describe('The e-mails since the expectation before; []: none.'),
+  message: message.optional().describe('The messages on any channel since the expectation before; []: none.'),
 });
 
-const start = z.unknown().transform((value, context): number => {
-  const milliseconds = typeof value === 'string' && INSTANT.test(value) ? Date.parse(value) : Number.NaN;
-  if (!Number.isNaN(milliseconds)) return milliseconds * MICROSECONDS_PER_MILLISECOND;
-  return refuse(context, 'expected an instant with its zone', 'such as 2026-03-29T00:30:00Z');
-});
+const start = takes(
+  z.unknown().transform((value, context): number => {
+    const milliseconds = typeof value === 'string' && INSTANT.test(value) ? Date.parse(value) : Number.NaN;
+    if (!Number.isNaN(milliseconds)) return milliseconds * MICROSECONDS_PER_MILLISECOND;
+    return refuse(context, 'expected an instant with its zone', 'such as 2026-03-29T00:30:00Z');
+  }),
+  { type: 'string', pattern: INSTANT.source },
+);
 
 const test = strictObject({
-  name: text,
-  device: text.optional(),
-  profile: text.optional(),
-  labels: labels.optional(),
-  devices: z.record(z.string(), strictObject({ profile: text.optional(), labels: labels.optional() })).optional(),
-  start: start.optional(),
-  readings: oneOrMany(block).optional(),
-  until: offset().optional(),
-  expect: z.array(expectation).optional(),
-  emails: count().optional(),
-  messages: count().optional(),
-  noOther: flag().optional(),
+  name: text.describe('One of its kind in the file.'),
+  device: text.optional().describe('The device that is meant where none is named.'),
+  profile: text.optional().describe('Of devices that the fleet does not list.'),
+  labels: labels.optional().describe('Of devices that the fleet does not list.'),
+  devices: z
+    .record(
+      z.string(),
+      strictObject({ profile: text.optional().describe('Its profile.'), labels: labels.optional().describe('Its labels.') }),
+    )
+    .optional()
+    .describe('Further devices that the fleet does not list.'),
+  start: start.optional().describe('The instant at which it begins.'),
+  readings: oneOrMany(block, schemaOf(block)).optional().describe('Values over time, such as {every: 5m, temperature: [5, "9 x14"]}.'),
+  until: offset().optional().describe('How long time goes on after the readings.'),
+  expect: z.array(expectation).optional().describe('What is open when, and what was sent.'),
+  emails: count().optional().describe('How many in the whole test.'),
+  messages: count().optional().describe('How many in the whole test, on any channel.'),
+  noOther: flag().optional().describe('Rules that are not named may not fire either.'),
 }).transform((written, context) => {
   const { expect, emails, messages, noOther } = written;
   if ((expect ?? []).length === 0 && emails === undefined && messages === undefined && noOther !== true)
@@ -222,7 +258,7 @@ const test = strictObject({
   return written;
 });
 
-const form = strictObject({ tests: z.array(test) });
+export const ruleTestsForm = strictObject({ tests: z.array(test).describe('Each with readings over time and what is expected of them.') });
 
 function testOf(written: z.output<typeof test>, path: readonly PropertyKey[], yaml: YamlFile): RuleTest {
   const isListOfBlocks = (written.readings ?? []).some(({ path }) => path.length > 0);

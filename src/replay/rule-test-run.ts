@@ -9,6 +9,7 @@
  * looked at the moments it asked about.
  */
 import { type Alert, type Level, levelRank, type Transition } from '../domain/alert.ts';
+import { alertsOf } from '../notify/summary.ts';
 import { Replay, type ReplayMessage, type RuleError } from './replay.ts';
 import type { ExpectedMessage } from './rule-test-file.ts';
 import type { ReadyExpectation, ReadyTest, World } from './rule-test-names.ts';
@@ -50,7 +51,7 @@ class Run {
   readonly #open: Alert[] = [];
   readonly #failures: Failure[] = [];
   readonly #failed = new Set<ReadyExpectation>();
-  /** Transitions of which a message was expected. */
+  /** Transitions of which a message was expected; and alerts, where it was the summary of a backlog. */
   readonly #spokenOf = new Set<string>();
 
   constructor(ready: ReadyTest, world: World) {
@@ -134,7 +135,10 @@ class Run {
     if (wanted.length === 0 && all.length > 0) this.#fail(expectation, `no ${word} about ${named(expectation)}`, listed(all, word));
     for (const entry of wanted) {
       const matching = all.filter((message) => matches(entry, message));
-      for (const { transition } of matching) this.#spokenOf.add(transition.id);
+      for (const { transition } of matching) {
+        this.#spokenOf.add(transition.id);
+        for (const alert of transition.backlog?.alerts ?? []) this.#spokenOf.add(alert.id);
+      }
       if (matching.length === entry.count) continue;
       const expected = `${counted(entry.count, word)} to ${entry.to}${contentOf(entry)}, ${this.#interval(expectation)}`;
       this.#fail(expectation, expected, listed(all, word));
@@ -153,7 +157,7 @@ class Run {
   #messagesFor(expectation: ReadyExpectation): ReplayMessage[] {
     const after = this.#previous(expectation);
     return this.#events.flatMap((event) =>
-      event.kind === 'message' && event.at > after && event.at <= expectation.at && isAbout(expectation, event.message.transition.alert)
+      event.kind === 'message' && event.at > after && event.at <= expectation.at && tellsOf(expectation, event.message)
         ? [event.message]
         : [],
     );
@@ -180,7 +184,8 @@ class Run {
       const next = about.filter((expectation) => expectation.at >= event.at).toSorted((a, b) => a.at - b.at)[0];
       const isStated = next !== undefined && levelRank(levelOf(next)) >= levelRank(alert.level);
       // Of what does not hold already, this would most likely say the same again.
-      if (isStated || this.#spokenOf.has(id) || about.some((expectation) => this.#failed.has(expectation))) continue;
+      if (isStated || this.#spokenOf.has(id) || this.#spokenOf.has(alert.id) || about.some((expectation) => this.#failed.has(expectation)))
+        continue;
       const expected =
         next === undefined
           ? `no alert of ${alert.rule} on ${alert.device} that no expectation speaks of`
@@ -218,6 +223,9 @@ const rank = (order: readonly string[], place: string): number => {
 
 const isAbout = ({ alert: rule, subject }: ReadyExpectation, alert: Alert): boolean =>
   alert.rule === rule && (alert.device === subject || alert.group === subject);
+/** A summary of a backlog tells of several alerts. */
+const tellsOf = (expectation: ReadyExpectation, { transition }: ReplayMessage): boolean =>
+  alertsOf(transition).some((alert) => isAbout(expectation, alert));
 const named = ({ alert, subject }: ReadyExpectation): string => `${alert} on ${subject}`;
 const levelOf = ({ level }: ReadyExpectation): Level | null => (level === 'none' || level === 'pending' ? null : level);
 const isRise = ({ kind, fromLevel, alert }: Transition): boolean =>

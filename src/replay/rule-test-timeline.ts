@@ -57,9 +57,10 @@ function rowOf(event: Exclude<Event, ReadingEvent>): Row {
     const { channels, contact, subject } = event.message;
     return { kind: 'message', cells: [time, channels[0]?.kind === 'email' ? 'e-mail' : 'message', contact, subject] };
   }
-  const { kind, alert, reason } = event.transition;
+  const { kind, alert, reason, backlog } = event.transition;
   const what = kind === 'firing' || kind === 'level' ? `${kind} ${alert.level}` : kind;
-  return { kind: 'change', cells: [time, what, `${alert.rule} on ${alert.device}`, reason] };
+  const who = backlog === undefined ? `${alert.rule} on ${alert.device}` : backlog.device;
+  return { kind: 'change', cells: [time, what, who, reason] };
 }
 
 /** A row a device and way of coming about, in the order in which they began. */

@@ -12,6 +12,7 @@ import { schema as configForm } from '../../src/config/schema.ts';
 import { fleetForm } from '../../src/devices/fleet.ts';
 import { profileForm } from '../../src/devices/profile.ts';
 import { notifyForm } from '../../src/notify/config.ts';
+import { ruleTestsForm } from '../../src/replay/rule-test-file.ts';
 import { ruleFileForm } from '../../src/rules/form.ts';
 import { duration, durationOrOff, size } from '../../src/std/form.ts';
 import { jsonSchemaOf } from '../../src/std/json-schema.ts';
@@ -22,6 +23,7 @@ const ajv = new Ajv2020({ strict: true, strictTypes: false, strictRequired: fals
 const FORMS: Readonly<Record<string, z.ZodType>> = {
   tocsin: configForm,
   rules: ruleFileForm,
+  'rule-tests': ruleTestsForm,
   profile: profileForm,
   fleet: fleetForm,
   notify: notifyForm,
@@ -82,6 +84,11 @@ describe('each shipped YAML file', () => {
 describe('schema and validator', () => {
   const good: [kind: string, text: string][] = [
     ['tocsin', '{}'],
+    [
+      'rule-tests',
+      'tests: [{name: a, device: x, readings: {every: 5m, temperature: [5, "9 x3", null]}, expect: [{at: 0, alert: r, level: none, email: []}]}]',
+    ],
+    ['rule-tests', 'tests: [{name: a, readings: [{from: 1m, values: {"pm2.5": 3}}], emails: 0}]'],
     ['tocsin', 'mqtt: {listeners: "mqtt://127.0.0.1:0", anonymous: "true", limits: {packetBytes: 1MB, devices: "5"}}'],
     ['tocsin', 'history: {influx: "http://u:p@db:8086/tocsin", tags: [site]}\nwatch: true\nconsumers: []'],
     ['tocsin', 'alerting: {startGrace: 0, dependencyGrace: 1m30s}\njournal: {keep: 0.5h, reserve: 0, maxBytes: 10 gib}'],

@@ -10,6 +10,7 @@ import { timeOf } from '../../src/replay/rule-test-times.ts';
 import { directoryOf, listed, metric, profileOf, rulesOf } from '../alerts/scenario.ts';
 
 const profile: Profile = profileOf({
+  retrospectiveAfterMs: 600_000,
   metrics: [
     { ...metric('temperature'), range: [-40, 60], absent: [85, -127] },
     metric('humidity'),
@@ -255,6 +256,23 @@ describe('readings', () => {
     const { events } = run(DEVICE, 'start: 2026-03-29T00:30:00+01:00', warm('21'), 'expect: [{at: 0m, alert: warm, level: critical}]');
     expect(events.flatMap((event) => (event.kind === 'transition' ? [new Date(event.transition.at / 1000).toISOString()] : []))).toEqual([
       '2026-03-28T23:30:00.000Z',
+    ]);
+  });
+});
+
+describe('a backlog', () => {
+  const sentLate = 'readings: [{every: 5m, received: 2h, temperature: ["9 x10", "5 x16"]}, {every: 5m, from: 130m, temperature: [5]}]';
+
+  it('is told in one summary, which counts for each of its alerts', () => {
+    const summary = 'email: {to: pharmacy, subject: readings late}';
+    expect(failuresOf(DEVICE, sentLate, `expect: [{at: 140m, alert: warm, level: none, ${summary}}]`, 'emails: 1')).toEqual([]);
+  });
+
+  it('has alarms that an expectation has to speak of like any other', () => {
+    expect(failuresOf(DEVICE, sentLate, 'expect: [{at: 130m, alert: warm, level: none}]')).toEqual([
+      expect.stringContaining(
+        '2h10m: warm on fridge-01: none at 2h10m, and nothing unspoken of before; got warning at 2h: temperature > 8'.slice(7),
+      ),
     ]);
   });
 });
