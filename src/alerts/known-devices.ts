@@ -6,7 +6,7 @@ const form = z.object({
   id: z.string(),
   profile: z.string().nullable(),
   labels: z.record(z.string(), z.string()),
-  registeredAt: z.number().nullable(),
+  registeredAt: z.number().nullable().default(null),
 });
 
 export interface KnownDevice {

@@ -5,7 +5,7 @@ import { TocsinError } from '../std/errors.ts';
 import type { CompiledRule } from './compile.ts';
 import { attemptMember, groupName } from './group.ts';
 import { compileProgram } from './program.ts';
-import { createScope } from './scope.ts';
+import { createScope, type Scope } from './scope.ts';
 import { mismatches } from './selector.ts';
 
 /** One sentence each; none: the rule is for it. */
@@ -14,10 +14,10 @@ export function whyNot(compiled: CompiledRule, device: DeviceRef, directory: Dev
   const found = mismatches(rule.selector, device);
   if (found.length > 0) return found;
   const whose = device.profile === null ? 'devices without a profile' : `the profile ${device.profile}`;
-  const scope = createScope(directory.profiles.find(({ name }) => name === device.profile) ?? null, directory);
+  const scope = (): Scope => createScope(directory.profiles.find(({ name }) => name === device.profile) ?? null, directory);
   if (group === null) {
     if (compiled.programFor(device.profile) !== null) return [];
-    const [error] = compileProgram(rule, scope).errors;
+    const [error] = compileProgram(rule, scope()).errors;
     return [`its conditions do not hold for ${whose}: ${error?.message ?? 'it was not made for them'}`];
   }
   if (groupName(group.by, device.labels) === null) {
@@ -25,6 +25,6 @@ export function whyNot(compiled: CompiledRule, device: DeviceRef, directory: Dev
     return [`it makes groups by ${group.by.join(', ')}, and ${device.id} has no label ${missing.join(', ')}`];
   }
   if (group.memberFor(device.profile) !== null) return [];
-  const member = attemptMember(group.program, scope);
+  const member = attemptMember(group.program, scope());
   return [`${whose} has nothing of what it asks of its members${member instanceof TocsinError ? `: ${member.message}` : ''}`];
 }
