@@ -26,6 +26,7 @@ export function createBackend(parts: {
   return {
     devices: (query) => decisions.remote.devices(query),
     device: (id) => decisions.remote.device(id),
+    explain: (query) => decisions.remote.explain(query),
     alerts: (query) => decisions.remote.alerts(query),
     alert: (id) => decisions.remote.alert(id),
     notifications: (query) => decisions.remote.notifications(query),

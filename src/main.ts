@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, readonly [summary: string, load: () => P
   reload: ['applies a changed configuration to the running instance', () => import('./cli/reload.ts')],
   devices: ['of the running instance: ls, show ID', () => import('./cli/devices.ts')],
   alerts: ['of the running instance: ls, show ID', () => import('./cli/alerts.ts')],
+  explain: ['why a device did, or did not, alert: now, or at a time in the past', () => import('./cli/explain.ts')],
 };
 
 const usage = (): string => `usage: tocsin <command> [options]

@@ -29,6 +29,7 @@ import { AlertMetrics } from './alert-metrics.ts';
 import { bareRow, toInstanceRow } from './device-rows.ts';
 import { Devices, type DeviceView } from './devices.ts';
 import { Evaluating } from './evaluating.ts';
+import { type Explained, type ExplainQuery, explain } from './explaining.ts';
 import { countOf, type NewTransition } from './lifecycle.ts';
 import { restore } from './restoring.ts';
 import { Retention, type RetentionLimits } from './retention.ts';
@@ -82,6 +83,8 @@ export interface Alerting extends Service {
   openCounts(): OpenCounts;
   devices(query: { cursor?: string; limit?: number }): Page<DeviceView>;
   device(id: string): DeviceView | null;
+  /** Why a device did, or did not, alert. Changes nothing. */
+  explain(query: ExplainQuery): Explained;
 }
 
 /** Throws a TocsinError when the stored state does not belong to the journal. */
@@ -164,6 +167,10 @@ class JournalAlerting implements Alerting {
 
   device(id: string): DeviceView | null {
     return this.#devices.view(id);
+  }
+
+  explain(query: ExplainQuery): Explained {
+    return explain(query, { ...this.#options, devices: this.#devices, now: this.#options.clock.now() });
   }
 
   #restore(now: number): Evaluating {

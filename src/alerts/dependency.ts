@@ -13,6 +13,9 @@ export interface Dependency {
   readonly graceUs: number;
 }
 
+/** Whether a rule raises an alarm for its silence. */
+export const isWatched = (device: DeviceState): boolean => device.instances.some(({ program }) => program.noData?.raise != null);
+
 /** @param now journal time, µs */
 export function isOffline(device: DeviceState, now: number): boolean {
   const watched = device.instances.flatMap(({ program }) => (program.noData?.raise == null ? [] : [program.noData.afterUs]));

@@ -145,6 +145,15 @@ export class GroupState implements FrameInputs {
     cell.value = Number.isNaN(value) ? (cell.value ?? 0) : value;
   }
 
+  /** What each member has for an aggregate, for whoever explains it. `freshUntil`: minus infinity before its first value. */
+  contributionsOf(aggregate: number): { readonly device: string; readonly value: number; readonly freshUntil: number }[] {
+    return this.members.map(({ device, index }) => ({
+      device: device.id,
+      value: this.#contributions[aggregate]?.[index] ?? Number.NaN,
+      freshUntil: this.#freshUntil[index] ?? Number.NEGATIVE_INFINITY,
+    }));
+  }
+
   aggregate(aggregate: number, now: number): number {
     const input = this.program.program.inputs.aggregates[aggregate];
     const contributions = this.#contributions[aggregate];

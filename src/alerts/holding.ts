@@ -10,8 +10,13 @@ const HELD_MAX = 1000;
 export const Holding = {
   /** Journal time of the next thing that the device does by itself; infinity when there is none. */
   dueOf(device: DeviceState): number {
+    return Math.min(this.letGoNextAt(device), this.backlogEndsAt(device));
+  },
+
+  /** When the first of the held readings is let go; infinity when none is held. */
+  letGoNextAt(device: DeviceState): number {
     const [first] = device.held;
-    return Math.min(first === undefined ? Number.POSITIVE_INFINITY : letGoAt(device, first), this.backlogEndsAt(device));
+    return first === undefined ? Number.POSITIVE_INFINITY : letGoAt(device, first);
   },
 
   /** When the backlog is over although no new reading says so. */

@@ -1,16 +1,12 @@
 /** `tocsin backtest`: the alerts and messages that rules would have made of what was recorded, or of a CSV file. */
-import { join, relative, resolve } from 'node:path';
-import { readKnownDevices } from '../alerts/known-devices.ts';
+import { relative, resolve } from 'node:path';
 import { isTimeZone } from '../devices/time.ts';
 import type { DeviceDirectory, Profile } from '../domain/device.ts';
 import { MICROSECONDS_PER_MILLISECOND } from '../domain/reading.ts';
-import { openSeriesReader } from '../history/open.ts';
-import type { RecordedDevice } from '../history/series-reader.ts';
 import { backtest, type RuleSet } from '../replay/backtest.ts';
 import { difference } from '../replay/difference.ts';
 import { type CsvReport, csvSource } from '../replay/sources/csv-source.ts';
-import { deviceResolver, historySource } from '../replay/sources/history-source.ts';
-import { journalSource } from '../replay/sources/journal-source.ts';
+import { deviceResolver } from '../replay/sources/history-source.ts';
 import type { Source, TimeRange } from '../replay/sources/source.ts';
 import { warmupMsOf } from '../replay/warmup.ts';
 import { compileRules } from '../rules/compile.ts';
@@ -23,6 +19,7 @@ import { type Command, defineCommand, WrongUsage } from './command.ts';
 import { type Loaded, loadEverything } from './load.ts';
 import { limitOf, printable, printJson } from './print.ts';
 import { Progress } from './progress.ts';
+import { knownDevices, openRecorded } from './recorded.ts';
 import { joinRelativeTimes, timeOption } from './time-option.ts';
 
 const DAY_US = 86_400_000_000;
@@ -176,7 +173,6 @@ interface Opened {
 
 async function open({ config, directory }: Loaded, range: TimeRange, options: Options & { sets: readonly RuleSet[] }): Promise<Opened> {
   const { csv: path, device: id, journal } = options;
-  const strangers = new Set<string>();
   if (path !== undefined && id !== undefined) {
     const known = deviceResolver(directory, knownDevices(config.data) ?? new Map())(id, null);
     const profile = profileOf(known.profile, directory, options);
@@ -184,21 +180,10 @@ async function open({ config, directory }: Loaded, range: TimeRange, options: Op
     const source = csvSource({ path, device, profile, zone: options.timezone ?? profile?.timezone ?? null, range });
     // The other devices are not in the file: that is no silence of theirs.
     const fleet = directory.fleet.filter((listed) => listed.id === id);
-    return { source, directory: { ...directory, fleet }, csv: source.report, strangers };
+    return { source, directory: { ...directory, fleet }, csv: source.report, strangers: new Set() };
   }
-  if (journal) return { source: journalSource(join(config.data, 'journal.db'), range), directory, csv: null, strangers };
-  if (!config.roles.includes('history')) {
-    throw new TocsinError('this instance keeps no history', {
-      place: `${config.path}: roles`,
-      hint: '--journal has what was taken in of late',
-    });
-  }
-  const { history } = config;
-  const stored = history.kind === 'sqlite' ? { url: 'sqlite:', keepMs: history.keepMs } : { influx: history.url, tags: history.tags };
-  const known = knownDevices(config.data);
-  const reader = await openSeriesReader(stored, { dataDirectory: config.data, clock: systemClock });
-  const resolver = deviceResolver(directory, known ?? new Map(), (id) => known === null && strangers.add(id));
-  return { source: historySource(reader, { range, deviceOf: resolver }), directory, csv: null, strangers };
+  const recorded = await openRecorded({ config, directory }, range, journal ? 'journal' : 'history');
+  return { ...recorded, directory, csv: null };
 }
 
 /** What the device of a file is: a file has no topic that would tell. */
@@ -213,16 +198,6 @@ function profileOf(known: string | null, directory: DeviceDirectory, options: Op
   if (wanted === undefined && known === null && name !== undefined)
     process.stderr.write(`${options.device} is taken for a ${name}, which the rules are for; --profile says otherwise\n`);
   return directory.profiles.find((profile) => profile.name === name) ?? null;
-}
-
-/** Null where the instance's state cannot be read: the fleet file, and what the history itself knows, must do then. */
-function knownDevices(data: string): ReadonlyMap<string, RecordedDevice> | null {
-  try {
-    return readKnownDevices(join(data, 'state.db'));
-  } catch (error) {
-    if (error instanceof TocsinError) return null;
-    throw error;
-  }
 }
 
 /** What of the file could not be used, and what the rules look for in it in vain. */

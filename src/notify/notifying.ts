@@ -7,6 +7,7 @@
  * While `WAITING_MAX` messages wait, no further transitions are taken up: they keep where they are, in alerting's state.
  */
 import type { Registry } from 'prom-client';
+import type { Explained, NothingToExplain } from '../alerts/explaining.ts';
 import type { TransitionSource } from '../alerts/transitions.ts';
 import type { DeviceDirectory } from '../domain/device.ts';
 import type { Channel } from '../domain/notification.ts';
@@ -29,6 +30,7 @@ import type { MessageState, OutboxMessage } from './outbox-row.ts';
 import { render, subjectOf } from './render.ts';
 import { DELIVERY_TIMING, type DeliveryTiming } from './settle.ts';
 import { alertsOf, isUrgent } from './summary.ts';
+import { type ToldExplanation, withTellings } from './would-tell.ts';
 
 export { createNotifiers } from './notifiers.ts';
 
@@ -87,6 +89,8 @@ export interface Notifying extends Service {
   };
   /** What was decided about an alert and each attempt to tell of it, oldest first. */
   timeline(alert: string): TimelineEntry[];
+  /** An explanation with who would be told if it fired now. */
+  withTellings(explained: Explained): ToldExplanation | NothingToExplain;
 }
 
 const TRANSITIONS_AT_ONCE = 200;
@@ -106,6 +110,7 @@ export function createNotifying(options: NotifyingOptions): Notifying {
     followedTo: () => notifying.followedTo(),
     notifications: (query) => notifying.notifications(query),
     timeline: (alert) => notifying.timeline(alert),
+    withTellings: (explained) => notifying.withTellings(explained),
   };
 }
 
@@ -186,6 +191,10 @@ class NotifyingService {
 
   timeline(alert: string): TimelineEntry[] {
     return this.#outbox.timeline(alert);
+  }
+
+  withTellings(explained: Explained): ToldExplanation | NothingToExplain {
+    return withTellings(explained, this.#options.config, (alert) => this.#outbox.told(alert));
   }
 
   /** Works through what alerting has committed, a bounded number at a time, so that sending goes on in between. */

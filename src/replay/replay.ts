@@ -12,6 +12,7 @@
 import type { DeviceState } from '../alerts/device-state.ts';
 import { Devices } from '../alerts/devices.ts';
 import { type Counts, Evaluating } from '../alerts/evaluating.ts';
+import { type ExplainQuery, explain, type NothingToExplain } from '../alerts/explaining.ts';
 import type { NewTransition } from '../alerts/lifecycle.ts';
 import type { Alert, Transition } from '../domain/alert.ts';
 import type { DeviceDirectory } from '../domain/device.ts';
@@ -23,6 +24,7 @@ import { decide, type MessageKind } from '../notify/decide.ts';
 import { factsOf } from '../notify/facts.ts';
 import { render, subjectOf } from '../notify/render.ts';
 import { alertsOf, endedBy, tellingsOf } from '../notify/summary.ts';
+import { type ToldExplanation, withTellings } from '../notify/would-tell.ts';
 import type { CompiledRule } from '../rules/compile.ts';
 
 export interface ReplayOptions {
@@ -35,6 +37,8 @@ export interface ReplayOptions {
   readonly journalId?: string;
   /** Journal time at which it begins, µs: listed devices count as registered then. */
   readonly startsAt: number;
+  /** When listed devices were listed, where that is known: their silence counts from then, if it was after the beginning. */
+  readonly registeredAt?: ReadonlyMap<string, number>;
   /** What links in messages begin with. */
   readonly publicUrl?: string | null;
   readonly onTransition?: (transition: Transition) => void;
@@ -108,7 +112,9 @@ export class Replay {
       journalId: options.journalId ?? 'replay',
       onRuleError: (rule, count, message) => this.#ruleFailed(rule, count, message),
     });
-    this.#devices.register(options.startsAt);
+    for (const device of this.#devices.register(options.startsAt)) {
+      device.registeredAt = Math.max(options.startsAt, options.registeredAt?.get(device.id) ?? options.startsAt);
+    }
     for (const device of this.#devices.all) this.#evaluating.arm(device);
     for (const { instance } of this.#devices.groups) this.#evaluating.arm(instance.device);
   }
@@ -127,6 +133,13 @@ export class Replay {
   /** Conditions that could not be evaluated and counted as unknown, by rule: how often, and the last reason. */
   get ruleErrors(): readonly RuleError[] {
     return [...this.#errors.values()];
+  }
+
+  /** Why a device did, or did not, alert, as it is now; the alert is the replay's own. Changes nothing. */
+  explain(query: ExplainQuery): ToldExplanation | NothingToExplain {
+    const { rules, directory, notify } = this.#options;
+    const explained = explain(query, { rules, directory, devices: this.#devices, now: this.#time });
+    return withTellings(explained, notify, (alert) => this.#told.get(alert) ?? []);
   }
 
   /**

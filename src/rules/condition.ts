@@ -26,6 +26,18 @@ export interface Compiled<T> {
   readonly metrics: readonly string[];
   /** Where it turns true, for a comparison of one metric with a constant. */
   readonly bound: Bound | undefined;
+  /** For whoever explains it. */
+  readonly anatomy: Anatomy;
+}
+
+/** An expression as it was compiled: what `explain.ts` walks. */
+export interface Anatomy {
+  readonly expression: Expression;
+  readonly tree: CelNode;
+  readonly references: References;
+  readonly inputs: Inputs;
+  /** A part of the text, compiled by itself over the same inputs, of which it adds none. Throws a TocsinError for what is nothing by itself. */
+  compilePart(text: string): Evaluate<Value>;
 }
 
 /** Thrown for a value that is missing, through CEL's evaluation; one instance, as making an error is what costs. */
@@ -52,7 +64,10 @@ export function compileCondition(expression: Expression, scope: Scope, inputs: I
     return undefined;
   };
   const fast = fastPath(tree, references);
-  return { evaluate: fast ?? evaluateByCel, evaluateByCel, isFast: fast !== undefined, metrics, bound: boundOf(tree, references) };
+  const compilePart = (text: string): Evaluate<Value> => compileValue({ text, place: expression.place }, scope, inputs);
+  const anatomy = { expression, tree, references, inputs, compilePart };
+  const bound = boundOf(tree, references);
+  return { evaluate: fast ?? evaluateByCel, evaluateByCel, isFast: fast !== undefined, metrics, bound, anatomy };
 }
 
 /** What a member of a group contributes to an aggregate: a number, or for `count` also a truth. */

@@ -25,6 +25,11 @@ export interface CellWindow {
   /** Over the window that ends at `now`, µs of event time; NaN is unknown. */
   value(now: number): number;
   add(at: number, value: number, maxGapUs: number): void;
+  /** To be asked about another time: asking moves a window, and who only looks must not. */
+  copy(): CellWindow;
+  /** What it holds; what has left since it was last asked counts still. */
+  readonly size: number;
+  readonly sizeUnit: 'samples' | 'buckets of samples' | 'readings';
 }
 
 /** A metric of another device, with what is needed to say how old it is. */

@@ -101,7 +101,8 @@ function membersOf(
   return { byProfile, problems: unfit, warnings };
 }
 
-function attemptMember(program: Program, scope: Scope): MemberProgram | TocsinError {
+/** What devices of the scope's profile contribute, or why they can contribute nothing. */
+export function attemptMember(program: Program, scope: Scope): MemberProgram | TocsinError {
   const inputs = new Inputs();
   try {
     const contributions = program.inputs.aggregates.map(({ each, function: name }) =>

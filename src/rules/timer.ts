@@ -36,10 +36,13 @@ export interface Hearing {
   readonly checkedAt: number;
 }
 
-/** The timer that comes due first, in journal time; null when none runs. */
-export function nextTimer(program: Program, state: InstanceState, hearing: Hearing): Timer | null {
-  let first: Timer | null = silenceTimer(program, state, hearing);
-  if (program.inputs.stales.length > 0) first = earlier(first, staleTimer(program, hearing));
+/**
+ * The timer that comes due first, in journal time; null when none runs.
+ * @param all takes every timer that runs, where somebody wants to know
+ */
+export function nextTimer(program: Program, state: InstanceState, hearing: Hearing, all: Timer[] | null = null): Timer | null {
+  let first: Timer | null = earlier(null, silenceTimer(program, state, hearing), all);
+  if (program.inputs.stales.length > 0) first = earlier(first, staleTimer(program, hearing), all);
   if (state.runs.length === 0) return first;
   const newest = newestOf(program, hearing);
   if (newest === undefined) return first;
@@ -56,21 +59,24 @@ export function nextTimer(program: Program, state: InstanceState, hearing: Heari
     if (level === undefined || run === undefined || run === null || level.rank <= levelRank(state.level)) continue;
     const at = run.since + level.forUs;
     const due = run.heldAt === lastAt ? dueOf(at) : null;
-    if (due !== null) first = earlier(first, { kind: 'for', due, at, level: level.level });
+    if (due !== null) first = earlier(first, { kind: 'for', due, at, level: level.level }, all);
   }
   const current = program.keeps ? program.levels.findIndex(({ level }) => level === state.level) : -1;
   const endedAt = state.ends[current] ?? null;
   if (current >= 0 && endedAt !== null) {
     const at = endedAt + (program.levels[current]?.keepUs ?? 0);
     const due = dueOf(at);
-    if (due !== null) first = earlier(first, { kind: 'keep', due, at });
+    if (due !== null) first = earlier(first, { kind: 'keep', due, at }, all);
   }
   return first;
 }
 
 /** Of two that are due together the one found first is taken. */
-const earlier = (first: Timer | null, second: Timer | null): Timer | null =>
-  first === null ? second : second === null || first.due <= second.due ? first : second;
+function earlier(first: Timer | null, second: Timer | null, all: Timer[] | null): Timer | null {
+  if (second === null) return first;
+  all?.push(second);
+  return first === null || first.due > second.due ? second : first;
+}
 
 /** The first metric that turns stale after what has been evaluated. */
 function staleTimer(program: Program, hearing: Hearing): Timer | null {
@@ -81,7 +87,7 @@ function staleTimer(program: Program, hearing: Hearing): Timer | null {
     if (cell === undefined || cell.value === undefined || newest === undefined) continue;
     const at = cell.at + durationUs;
     if (at <= Math.max(newest.at, hearing.checkedAt)) continue;
-    first = earlier(first, { kind: 'stale', due: newest.receivedAt + (at - newest.at), at });
+    first = earlier(first, { kind: 'stale', due: newest.receivedAt + (at - newest.at), at }, null);
   }
   return first;
 }

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Backend, IngestResult, Page } from './backend.ts';
 import { METRICS_CONTENT_TYPE } from './metrics.ts';
 import { Problem } from './problem.ts';
-import { checkAlertsQuery, checkPageQuery, checkPostedReadings, checkReadingsQuery } from './requests.ts';
+import { checkAlertsQuery, checkExplainQuery, checkPageQuery, checkPostedReadings, checkReadingsQuery } from './requests.ts';
 import { withTimes } from './times.ts';
 
 /** Requests whose readings are being stored: past this, clients are told to come back. Bounds the bodies held in memory. */
@@ -31,6 +31,12 @@ function registerReads(server: FastifyInstance, backend: Backend): void {
   server.get<{ Params: { id: string } }>('/api/v1/devices/:id', async (request) => {
     const { id } = request.params;
     return found(await backend.device(id), `no device ${JSON.stringify(id)} has been heard of`);
+  });
+  server.get('/api/v1/explain', async (request) => {
+    const explained = await backend.explain(checkExplainQuery(request.query));
+    if ('unknown' in explained)
+      throw new Problem(404, explained.hint === null ? explained.unknown : `${explained.unknown}; ${explained.hint}`);
+    return withTimes(explained);
   });
   server.get<{ Params: { id: string } }>('/api/v1/alerts/:id', async (request) => {
     const { id } = request.params;

@@ -2,6 +2,7 @@
  * What the HTTP server asks of the rest of the program. The composition root implements it over the threads; the server
  * knows nothing of journals, stores or workers. Times are integer µs on this side: the server turns them into RFC 3339.
  */
+import type { ExplainQuery } from '../alerts/explaining.ts';
 import type { Value } from '../domain/reading.ts';
 
 export interface Page<T> {
@@ -51,6 +52,8 @@ export interface IngestResult {
 export interface Backend {
   devices(query: PageQuery): Promise<Page<unknown>>;
   device(id: string): Promise<unknown | null>;
+  /** Why a device did, or did not, alert; `unknown` is a sentence: what was asked about is not there. */
+  explain(query: ExplainQuery): Promise<object | { readonly unknown: string; readonly hint: string | null }>;
   alerts(query: AlertsQuery): Promise<Page<unknown>>;
   alert(id: string): Promise<unknown | null>;
   readings(query: ReadingsQuery): Promise<Page<unknown>>;

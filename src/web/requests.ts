@@ -3,6 +3,7 @@
  * a misspelt filter would otherwise answer with everything.
  */
 import { z } from 'zod';
+import type { ExplainQuery } from '../alerts/explaining.ts';
 import type { Value } from '../domain/reading.ts';
 import type { AlertsQuery, IngestReading, PageQuery, ReadingsQuery } from './backend.ts';
 import { type Mistake, Problem } from './problem.ts';
@@ -48,6 +49,7 @@ const alertsQuery = pageQuery.extend({
     .transform((text) => text === 'true')
     .optional(),
 });
+const explainQuery = z.strictObject({ device: name, rule: name.optional() });
 const readingsQuery = z
   .strictObject({
     cursor,
@@ -81,6 +83,7 @@ const postedReadings = z.array(postedReading).min(1).max(READINGS_PER_REQUEST_MA
 
 export const checkPageQuery = (query: unknown): PageQuery => check(pageQuery, query, 'the query');
 export const checkAlertsQuery = (query: unknown): AlertsQuery => check(alertsQuery, query, 'the query');
+export const checkExplainQuery = (query: unknown): ExplainQuery => check(explainQuery, query, 'the query');
 export const checkReadingsQuery = (query: unknown): ReadingsQuery => check(readingsQuery, query, 'the query');
 
 export interface PostedReading {

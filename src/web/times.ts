@@ -40,7 +40,7 @@ function parseZone(zone: string): number | undefined {
 }
 
 /** Keys whose number is a time in µs. */
-const isTimeKey = (key: string): boolean => TIME_KEYS.has(key) || /[a-z]At$/.test(key);
+const isTimeKey = (key: string): boolean => TIME_KEYS.has(key) || /[a-z](At|Since|Until)$/.test(key);
 const TIME_KEYS = new Set(['at', 'since', 'until', 'from', 'to', 'lastSeen', 'firstSeen', 'time']);
 /**
  * Keys whose content is named by users: a metric called `at` is a value, not a time. What stands below such a name is ours

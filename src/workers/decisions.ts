@@ -4,6 +4,7 @@
  */
 import { Registry } from 'prom-client';
 import { createAlerting } from '../alerts/alerting.ts';
+import type { ExplainQuery } from '../alerts/explaining.ts';
 import type { TransitionSource } from '../alerts/transitions.ts';
 import type { Alert } from '../domain/alert.ts';
 import { createNotifiers } from '../notify/notifiers.ts';
@@ -12,6 +13,7 @@ import { type RuleView, rulesPage } from '../rules/rule-view.ts';
 import { openDatabase } from '../sqlite/database.ts';
 import { systemClock } from '../std/clock.ts';
 import { createLogger } from '../std/logger.ts';
+import { explainWithStories } from './explain.ts';
 import { type Configuration, type Generation, Generations, type Prepared, prepare, type Range } from './generations.ts';
 import { hostWorker } from './host.ts';
 import type { WorkerMethods } from './start.ts';
@@ -35,6 +37,7 @@ export interface DecisionsMethods extends WorkerMethods {
   alert(id: string): unknown;
   devices: Alerting['devices'];
   device: Alerting['device'];
+  explain(query: ExplainQuery): ReturnType<typeof explainWithStories>;
   notifications: Notifying['notifications'];
   rules(query: { cursor?: string; limit?: number }): { items: RuleView[]; next: string | null };
   /** Resolves when it is in force. */
@@ -108,6 +111,7 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
       },
       devices: (query: Parameters<Alerting['devices']>[0]) => alerting().devices(query),
       device: (id: string) => alerting().device(id),
+      explain: (query: ExplainQuery) => explainWithStories(generations.current, query),
       notifications: (query: Parameters<Notifying['notifications']>[0]) => notifying().notifications(query),
       rules: (query: Parameters<DecisionsMethods['rules']>[0]) => rulesPage(generations.current.rules, alerting().openCounts(), query),
       reload: (configuration: Configuration) => generations.reload(configuration),

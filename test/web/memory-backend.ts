@@ -33,6 +33,11 @@ export class MemoryBackend implements Backend {
   reload = async (): Promise<unknown> => ({ changes: [] });
   device = async (id: string) => this.items.find((item) => item.id === id) ?? null;
   alert = async (id: string) => this.items.find((item) => item.id === id) ?? null;
+  explained: object = { rules: [] };
+  explain = async (query: unknown): Promise<object> => {
+    this.queries.push(query);
+    return this.explained;
+  };
   journal = async () => ({ id: 'j', bytes: 0 });
   readiness = async () => this.ready;
   metrics = async () => '# HELP a A.\n# TYPE a gauge\na 1\n';

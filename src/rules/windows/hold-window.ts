@@ -89,6 +89,13 @@ export class HoldWindow {
     return this.#runs.timeAfter(start) + this.#recentUs - cut;
   }
 
+  /** The same in everything, and apart from this one from here on. */
+  copy(): HoldWindow {
+    const copy = HoldWindow.decode(this.encode(), this.#durationUs, this.#side, this.#threshold);
+    if (copy === null) throw new Error('a window cannot read what it has written');
+    return copy;
+  }
+
   encode(): Uint8Array {
     const readings = this.#end - this.#head;
     const runs = this.#runs.encode();

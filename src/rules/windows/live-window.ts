@@ -48,8 +48,19 @@ class SampleLive implements LiveWindow {
     this.#window = window;
   }
 
+  get size(): number {
+    return this.#window.size;
+  }
+  get sizeUnit(): 'samples' | 'buckets of samples' {
+    return this.#window.isBucketed ? 'buckets of samples' : 'samples';
+  }
+
   value(now: number): number {
     return this.#window.value(this.#function, now);
+  }
+
+  copy(): LiveWindow {
+    return new SampleLive(this.key, this.metric, this.#function, this.#window.copy());
   }
 
   add(at: number, value: number): void {
@@ -73,6 +84,17 @@ class HoldLive implements LiveWindow {
     this.key = key;
     this.metric = metric;
     this.#window = window;
+  }
+
+  get sizeUnit(): 'readings' {
+    return 'readings';
+  }
+  get size(): number {
+    return this.#window.size;
+  }
+
+  copy(): LiveWindow {
+    return new HoldLive(this.key, this.metric, this.#window.copy());
   }
 
   /** In seconds. */

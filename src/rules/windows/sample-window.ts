@@ -59,6 +59,9 @@ export class SampleWindow {
   get isEmpty(): boolean {
     return this.#rows.size === 0;
   }
+  get isBucketed(): boolean {
+    return this.#rows.layout.isBucketed;
+  }
   get memoryBytes(): number {
     return FIXED_BYTES + this.#rows.byteLength + (this.#sorted?.byteLength ?? 0) + (this.#thinned?.byteLength ?? 0);
   }
@@ -86,6 +89,13 @@ export class SampleWindow {
     const value = this.#compute(name);
     // There is one zero only.
     return Number.isFinite(value) ? value + 0 : Number.NaN;
+  }
+
+  /** The same in everything, and apart from this one from here on. */
+  copy(): SampleWindow {
+    const copy = SampleWindow.decode(this.encode(), this.#durationUs, this.#layouts.functions);
+    if (copy === null) throw new Error('a window cannot read what it has written');
+    return copy;
   }
 
   encode(): Uint8Array {
