@@ -15,6 +15,7 @@ import { DeviceState, sameLabels } from './device-state.ts';
 import { GroupState, Membership } from './group-state.ts';
 import type { Instance } from './instance.ts';
 import { createLimits, type LimitsOf } from './limits.ts';
+import { createRuleIndex, type RuleIndex } from './rule-index.ts';
 import type { Page, StoredState } from './state-store.ts';
 
 export type { DeviceView } from './device-rows.ts';
@@ -39,7 +40,8 @@ export class Devices {
   readonly #profiles: ReadonlyMap<string, Profile>;
   readonly #fleet: ReadonlyMap<string, FleetDevice>;
   readonly #limits: LimitsOf;
-  readonly #groupRules: readonly CompiledRule[];
+  readonly #rules: RuleIndex;
+  readonly #groupRules: RuleIndex;
   readonly #devices = new Map<string, DeviceState>();
   /** By rule and name. */
   readonly #groups = new Map<string, GroupState>();
@@ -59,7 +61,8 @@ export class Devices {
     this.#profiles = new Map(options.directory.profiles.map((profile) => [profile.name, profile]));
     this.#fleet = new Map(options.directory.fleet.map((device) => [device.id, device]));
     this.#limits = createLimits(options.directory);
-    this.#groupRules = options.rules.filter(({ group }) => group !== null);
+    this.#rules = createRuleIndex(options.rules, (rule, profile) => rule.programFor(profile) !== null);
+    this.#groupRules = createRuleIndex(options.rules, ({ group }, profile) => (group?.memberFor(profile) ?? null) !== null);
   }
 
   get all(): IterableIterator<DeviceState> {
@@ -194,7 +197,11 @@ export class Devices {
     const profile = device.profile === null ? undefined : this.#profiles.get(device.profile);
     device.configure(profile, this.#limits(device, profile));
     const before = device.instances;
-    device.bind(this.#options.rules, this.#options.graceUntil, (id, metric) => this.#remote(id, metric));
+    const candidates = this.#rules.candidates(
+      device,
+      before.map(({ rule }) => rule),
+    );
+    device.bind(candidates, this.#options.graceUntil, (id, metric) => this.#remote(id, metric));
     this.#unfollow(before.filter((instance) => !device.instances.includes(instance)));
     this.#follow(device);
     this.#joinGroups(device);
@@ -232,11 +239,12 @@ export class Devices {
   }
 
   #joinGroups(device: DeviceState): void {
-    if (this.#groupRules.length === 0) return;
+    const candidates = this.#groupRules.candidates(device);
+    if (candidates.length + device.memberships.length === 0) return;
     for (const membership of device.memberships) membership.group.leave(membership);
     device.memberships = [];
     const windows = new Map<string, LiveWindow>(device.windows);
-    for (const rule of this.#groupRules) {
+    for (const rule of candidates) {
       const program = rule.group?.memberFor(device.profile) ?? null;
       const name = groupName(rule.rule.by, device.labels);
       if (rule.group === null || program === null || name === null || !rule.matches(device)) continue;

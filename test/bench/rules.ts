@@ -1,0 +1,155 @@
+/**
+ * `npm run bench -- rules`: what evaluation costs, in this process and without a broker. Four questions: does a reading cost
+ * more when there are more rules that are not for its device, what does each kind of rule cost, does a window's length
+ * matter, and how much memory does an instance or a window take. What is compared takes turns of about a millisecond, short
+ * enough to run undisturbed on a busy machine, and the lower quartile of the turns counts.
+ */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { Fleet } from './fleet.ts';
+import { BASELINE, fleetOf, KINDS, type Kind } from './rule-kinds.ts';
+
+export interface RuleBenchOptions {
+  readonly devices: readonly number[];
+  readonly rules: readonly number[];
+  readonly rounds: number;
+}
+
+export interface ScaleRow {
+  readonly devices: number;
+  readonly rules: number;
+  readonly nanosecondsPerReading: number;
+  readonly readingsPerSecond: number;
+  readonly evaluationsPerSecond: number;
+  /** To the row of the same devices with the fewest rules. */
+  readonly ratio: number;
+  /** What a start takes: making the rules ready, and finding every device its own. */
+  readonly compiledMs: number;
+  readonly boundMs: number;
+}
+export interface KindRow {
+  readonly kind: string;
+  readonly nanosecondsPerReading: number;
+  readonly readingsPerSecond: number;
+  /** To a reading with one plain comparison that stays false. */
+  readonly ratio: number;
+}
+export interface MemoryRow {
+  readonly what: string;
+  readonly bytes: number;
+}
+
+/** So many rules are for each device, whatever their number. */
+export const MATCHING = 10;
+/** More of both would only measure the size of the caches again. */
+const INSTANCES_MAX = 1_500_000;
+const TURN_NS = 1_000_000;
+const WARM_UP_READINGS = 30_000;
+
+/** Rules in banks of ten, each bank for the devices that are labelled so. */
+export function bankedFleet(devices: number, rules: number): Fleet {
+  const banks = Math.max(1, Math.floor(rules / MATCHING));
+  const lines = Array.from(
+    { length: rules },
+    (_, index) =>
+      `  - {id: r${index}, devices: {labels: {bank: b${Math.floor(index / MATCHING)}}}, levels: {warning: {when: "temperature > ${8 + (index % MATCHING)}"}}}`,
+  );
+  const labelsOf = (index: number) => ({ bank: `b${index % banks}` });
+  const text = `rules:\n${lines.join('\n')}\n`;
+  return new Fleet({ rules: text, devices, labelsOf, intervalUs: 60_000_000, temperatureOf: (reading) => 5 + (reading % 2) });
+}
+
+/** One row for each number of rules. */
+export function measureScale(devices: number, rules: readonly number[], rounds: number): ScaleRow[] {
+  const fits = devices * MATCHING * rules.length <= INSTANCES_MAX;
+  const counts = fits ? rules : [...new Set([Math.min(...rules), Math.max(...rules)])];
+  const fleets = counts.map((count) => bankedFleet(devices, count));
+  const bests = inTurns(fleets, rounds);
+  const first = bests[0] ?? Number.NaN;
+  return counts.map((count, index) => {
+    const best = bests[index] ?? Number.NaN;
+    const readingsPerSecond = 1e9 / best;
+    return {
+      devices,
+      rules: count,
+      nanosecondsPerReading: best,
+      readingsPerSecond,
+      evaluationsPerSecond: readingsPerSecond * MATCHING,
+      ratio: best / first,
+      compiledMs: fleets[index]?.compiledMs ?? Number.NaN,
+      boundMs: fleets[index]?.boundMs ?? Number.NaN,
+    };
+  });
+}
+
+/** Each kind of rule in turn against the baseline, which runs beside it. */
+export function measureKinds(kinds: readonly Kind[], rounds: number): KindRow[] {
+  const baseline = fleetOf(BASELINE);
+  return kinds.map((kind) => {
+    const fleet = fleetOf(kind);
+    fleet.run(kind.fill ?? 0);
+    const [base = Number.NaN, best = Number.NaN] = inTurns([baseline, fleet], rounds);
+    return { kind: kind.name, nanosecondsPerReading: best, readingsPerSecond: 1e9 / best, ratio: best / base };
+  });
+}
+
+/** Nanoseconds a reading of each. */
+function inTurns(fleets: readonly Fleet[], rounds: number): number[] {
+  const sizes = fleets.map((fleet) => {
+    fleet.run(Math.max(WARM_UP_READINGS, fleet.devices.length));
+    return Math.max(50, Math.ceil(TURN_NS / fleet.timed(WARM_UP_READINGS)));
+  });
+  const turns = fleets.map((): number[] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, fleet] of fleets.entries()) turns[index]?.push(fleet.timed(sizes[index] ?? 0));
+  }
+  return turns.map((ofOne) => ofOne.sort((left, right) => left - right)[Math.floor(rounds / 4)] ?? Number.NaN);
+}
+
+const MEMORY_DEVICES = 2000;
+const WINDOW_DEVICES = 20;
+
+/** Heap and buffers after a collection, of one more of each. */
+export function measureMemory(): MemoryRow[] {
+  const plain = (rules: number) => () => bankedFleet(MEMORY_DEVICES, rules);
+  const oneReading = (fleet: Fleet) => fleet.run(MEMORY_DEVICES);
+  const bare = bytesOf(() => new Fleet({ ...NO_RULES, devices: MEMORY_DEVICES }), oneReading) / MEMORY_DEVICES;
+  const idle = bytesOf(plain(MATCHING), oneReading) / MEMORY_DEVICES;
+  const rows = [
+    { what: 'device without rules', bytes: bare },
+    { what: 'instance of a plain rule, idle', bytes: (idle - bare) / MATCHING },
+  ];
+  for (const kind of KINDS.filter(({ fill }) => fill !== undefined)) {
+    const small = { ...kind, devices: WINDOW_DEVICES };
+    const fill = ((kind.fill ?? 0) / (kind.devices ?? 1)) * WINDOW_DEVICES;
+    const bytes = bytesOf(
+      () => fleetOf(small),
+      (fleet) => fleet.run(fill),
+    );
+    rows.push({ what: `window and instance of ${kind.name}`, bytes: bytes / WINDOW_DEVICES - bare });
+  }
+  return rows;
+}
+
+const NO_RULES = { rules: 'rules: []\n', intervalUs: 60_000_000, temperatureOf: () => 5 };
+
+function bytesOf(make: () => Fleet, use: (fleet: Fleet) => void): number {
+  // The first one pays for what all share: compiled code, tables of names.
+  make().run(WARM_UP_READINGS);
+  const before = usedBytes();
+  const fleet = make();
+  use(fleet);
+  const after = usedBytes();
+  if (fleet.devices.length === 0) throw new Error('it must outlive the measurement');
+  return after - before;
+}
+
+function usedBytes(): number {
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  if (typeof collect !== 'function') throw new Error('this Node has no gc()');
+  collect();
+  collect();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
