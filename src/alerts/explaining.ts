@@ -113,7 +113,9 @@ export interface ExplainContext {
   readonly now: number;
 }
 
+/** What is tried for a likeness: a large fleet must not hold up alerting for a misspelt name. */
 const HINT_DEVICES_MAX = 20_000;
+const HINT_LENGTH_DIFFERENCE_MAX = 3;
 
 export function explain(query: ExplainQuery, context: ExplainContext): Explained {
   const { devices, rules, directory, now } = context;
@@ -133,6 +135,8 @@ export function explain(query: ExplainQuery, context: ExplainContext): Explained
     const group = device === undefined ? groups.find((of) => of.rule.rule.id === rule.rule.id) : groupOf(device, rule);
     const instance = group?.instance ?? device?.instances.find((of) => of.rule.rule.id === rule.rule.id);
     const why = device === undefined ? [`it is on no group ${query.device}`] : whyNot(rule, device, directory);
+    // Asked about a group, what is not on it is not of interest, unless it was asked for by name.
+    if (instance === undefined && device === undefined && id === undefined) continue;
     if (instance === undefined) others.push({ rule: name, place: renderPlace(place), why });
     else found.push(explainInstance(instance, group ?? null, { now, why: group === undefined ? why : [] }));
   }
@@ -141,17 +145,20 @@ export function explain(query: ExplainQuery, context: ExplainContext): Explained
 
 /** Not merely named by a rule or by another device. */
 function realDevice(devices: Devices, id: string): DeviceState | undefined {
-  return devices.view(id) === null ? undefined : devices.get(id);
+  const device = devices.get(id);
+  return device !== undefined && isReal(device) ? device : undefined;
 }
+
+const isReal = ({ firstSeen, registeredAt }: DeviceState): boolean => firstSeen !== null || registeredAt !== null;
 
 const groupOf = (device: DeviceState, rule: CompiledRule): GroupState | undefined =>
   device.memberships.find(({ group }) => group.rule.rule.id === rule.rule.id)?.group;
 
 function unknownDevice(id: string, devices: Devices): NothingToExplain {
   const candidates: string[] = [];
-  for (const { id: known } of devices.all) {
+  for (const device of devices.all) {
     if (candidates.length >= HINT_DEVICES_MAX) break;
-    if (Math.abs(known.length - id.length) <= 3 && devices.view(known) !== null) candidates.push(known);
+    if (Math.abs(device.id.length - id.length) <= HINT_LENGTH_DIFFERENCE_MAX && isReal(device)) candidates.push(device.id);
   }
   for (const { name } of devices.groups) candidates.push(name);
   const hint = hintFor(id, candidates);

@@ -421,7 +421,7 @@ describe('a group', () => {
         { device: 'fridge-01', value: 5 },
       ],
     });
-    expect(scenario.asked(20, 'site=a')).toMatchObject({ device: null, rules: [{ rule: 'site', group: 'site=a' }] });
+    expect(scenario.asked(20, 'site=a')).toMatchObject({ device: null, rules: [{ rule: 'site', group: 'site=a' }], others: [] });
   });
 });
 

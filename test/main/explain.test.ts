@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/std/clock.ts';
 import { connectDevice, mailOf, openScene, settled } from '../scenarios/scene.ts';
 import { tocsin } from './command.ts';
 
@@ -30,7 +31,9 @@ describe('tocsin explain', { timeout: 90_000 }, () => {
     await writeFile(join(scene.folder, 'devices', 'fleet.yaml'), JSON.stringify({ devices: fleet }));
     const server = await scene.start();
     await using device = await connectDevice(server);
-    const minutesAgo = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
+    // All times are told from one: however slow the machine, they lie as far apart.
+    const startMs = systemClock.now() / 1000;
+    const minutesAgo = (minutes: number): string => new Date(startMs - minutes * 60_000).toISOString();
     const say = async (minutes: number, values: Record<string, unknown>): Promise<void> => {
       await device.say('fridges/f1', { ts: minutesAgo(minutes), ...values });
       await settled(server);
@@ -77,7 +80,7 @@ describe('tocsin explain', { timeout: 90_000 }, () => {
         'f1',
         'warm',
         '--at',
-        minutesAgo(source.length === 0 ? 7.5 : 0),
+        source.length === 0 ? minutesAgo(7.5) : 'now',
         '--config',
         join(scene.folder, 'config', 'tocsin.yaml'),
         ...source,
