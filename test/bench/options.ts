@@ -24,6 +24,8 @@ export interface BenchOptions {
 }
 
 export const USAGE = `usage: npm run bench -- [options]
+       npm run bench -- rules [options]   what evaluating rules costs, without a broker; --help has more
+       npm run bench -- nab               which shapes of rule find how many labelled anomalies
 
   --connections 10,100,1000          publishing connections
   --subscribers none,unrelated,all   MQTT subscribers beside them: none, one to another topic, one to #

@@ -20,7 +20,7 @@ const MINUTES = { '5m': 5, '1d': 1440, '30d': 43_200 } as const;
 
 const when = (condition: string, more = ''): string => `levels: {warning: {when: "${condition}"${more}}}`;
 /** Never the same for long, and never above 7. */
-const wandering = (reading: number): number => 5 + (Math.imul(reading, 2_654_435_761) >>> 16) / 32_768;
+export const wandering = (reading: number): number => 5 + (Math.imul(reading, 2_654_435_761) >>> 16) / 32_768;
 
 const windowed = (call: (window: string) => string, bound: number): Kind[] =>
   Object.entries(MINUTES).map(([window, minutes]) => ({
@@ -55,7 +55,7 @@ export const KINDS: readonly Kind[] = [
   { name: "device('door-1').open", rule: when("device('door-1').open && temperature > 8") },
 ];
 
-export function fleetOf(kind: Kind): Fleet {
+export function fleetOf(kind: Kind, intervalUs: number = INTERVAL_US): Fleet {
   const directory = directoryOf({
     profiles: [profileOf(), profileOf({ name: 'door', topics: ['doors/{device}'], metrics: [metric('open', 'boolean')], limits: {} })],
     fleet: [listed('door-1', { profile: 'door' })],
@@ -63,5 +63,5 @@ export function fleetOf(kind: Kind): Fleet {
   const rules = kind.rule === '' ? 'rules: []\n' : `rules:\n  - {id: r, devices: {profile: vaccine-fridge}, ${kind.rule}}\n`;
   const labels = kind.labels ?? {};
   const temperatureOf = kind.temperatureOf ?? ((reading: number) => 5 + (reading % 2));
-  return new Fleet({ rules, devices: kind.devices ?? DEVICES, labelsOf: () => labels, intervalUs: INTERVAL_US, temperatureOf }, directory);
+  return new Fleet({ rules, devices: kind.devices ?? DEVICES, labelsOf: () => labels, intervalUs, temperatureOf }, directory);
 }

@@ -2,18 +2,12 @@
  * `npm run bench -- rules`: what evaluation costs, in this process and without a broker. Four questions: does a reading cost
  * more when there are more rules that are not for its device, what does each kind of rule cost, does a window's length
  * matter, and how much memory does an instance or a window take. What is compared takes turns of about a millisecond, short
- * enough to run undisturbed on a busy machine, and the lower quartile of the turns counts.
+ * enough to run undisturbed on a busy machine, and the fastest tenth of the turns counts.
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Fleet } from './fleet.ts';
-import { BASELINE, fleetOf, KINDS, type Kind } from './rule-kinds.ts';
-
-export interface RuleBenchOptions {
-  readonly devices: readonly number[];
-  readonly rules: readonly number[];
-  readonly rounds: number;
-}
+import { BASELINE, fleetOf, KINDS, type Kind, wandering } from './rule-kinds.ts';
 
 export interface ScaleRow {
   readonly devices: number;
@@ -82,15 +76,16 @@ export function measureScale(devices: number, rules: readonly number[], rounds: 
   });
 }
 
-/** Each kind of rule in turn against the baseline, which runs beside it. */
-export function measureKinds(kinds: readonly Kind[], rounds: number): KindRow[] {
+export const KIND_NAMES = KINDS.map(({ name }) => name);
+
+/** One kind of rule against the baseline, which takes turns with it. */
+export function measureKind(name: string, rounds: number): KindRow {
+  const kind = KINDS.find((known) => known.name === name) ?? BASELINE;
   const baseline = fleetOf(BASELINE);
-  return kinds.map((kind) => {
-    const fleet = fleetOf(kind);
-    fleet.run(kind.fill ?? 0);
-    const [base = Number.NaN, best = Number.NaN] = inTurns([baseline, fleet], rounds);
-    return { kind: kind.name, nanosecondsPerReading: best, readingsPerSecond: 1e9 / best, ratio: best / base };
-  });
+  const fleet = fleetOf(kind);
+  fleet.run(kind.fill ?? 0);
+  const [base = Number.NaN, best = Number.NaN] = inTurns([baseline, fleet], rounds);
+  return { kind: kind.name, nanosecondsPerReading: best, readingsPerSecond: 1e9 / best, ratio: best / base };
 }
 
 /** Nanoseconds a reading of each. */
@@ -103,30 +98,41 @@ function inTurns(fleets: readonly Fleet[], rounds: number): number[] {
   for (let round = 0; round < rounds; round++) {
     for (const [index, fleet] of fleets.entries()) turns[index]?.push(fleet.timed(sizes[index] ?? 0));
   }
-  return turns.map((ofOne) => ofOne.sort((left, right) => left - right)[Math.floor(rounds / 4)] ?? Number.NaN);
+  return turns.map((ofOne) => ofOne.sort((left, right) => left - right)[Math.floor(rounds / 10)] ?? Number.NaN);
 }
 
 const MEMORY_DEVICES = 2000;
-const WINDOW_DEVICES = 20;
+const WINDOW_DEVICES = 100;
+const MEMORY_WINDOWS = [
+  { window: '5m', intervalUs: 60_000_000, samples: 5 },
+  { window: '1d', intervalUs: 60_000_000, samples: 1440 },
+  { window: '30d', intervalUs: 600_000_000, samples: 4320 },
+];
 
 /** Heap and buffers after a collection, of one more of each. */
 export function measureMemory(): MemoryRow[] {
-  const plain = (rules: number) => () => bankedFleet(MEMORY_DEVICES, rules);
   const oneReading = (fleet: Fleet) => fleet.run(MEMORY_DEVICES);
   const bare = bytesOf(() => new Fleet({ ...NO_RULES, devices: MEMORY_DEVICES }), oneReading) / MEMORY_DEVICES;
-  const idle = bytesOf(plain(MATCHING), oneReading) / MEMORY_DEVICES;
+  const idle = bytesOf(() => bankedFleet(MEMORY_DEVICES, MATCHING), oneReading) / MEMORY_DEVICES;
   const rows = [
-    { what: 'device without rules', bytes: bare },
-    { what: 'instance of a plain rule, idle', bytes: (idle - bare) / MATCHING },
+    { what: 'a device that has reported', bytes: bare },
+    { what: 'an instance of a plain rule, idle', bytes: (idle - bare) / MATCHING },
   ];
-  for (const kind of KINDS.filter(({ fill }) => fill !== undefined)) {
-    const small = { ...kind, devices: WINDOW_DEVICES };
-    const fill = ((kind.fill ?? 0) / (kind.devices ?? 1)) * WINDOW_DEVICES;
-    const bytes = bytesOf(
-      () => fleetOf(small),
-      (fleet) => fleet.run(fill),
-    );
-    rows.push({ what: `window and instance of ${kind.name}`, bytes: bytes / WINDOW_DEVICES - bare });
+  for (const call of ['avg(temperature', 'max(temperature', 'median(temperature', 'stddev(temperature', 'timeAbove(temperature, 6']) {
+    for (const { window, intervalUs, samples } of MEMORY_WINDOWS) {
+      const text = `${call}, '${window}')`;
+      const kind: Kind = {
+        name: text,
+        rule: `levels: {warning: {when: "${text} > 3000000"}}`,
+        devices: WINDOW_DEVICES,
+        temperatureOf: wandering,
+      };
+      const bytes = bytesOf(
+        () => fleetOf(kind, intervalUs),
+        (fleet) => fleet.run((samples + 10) * WINDOW_DEVICES),
+      );
+      rows.push({ what: `the window and instance of ${text}, ${samples} samples`, bytes: bytes / WINDOW_DEVICES - bare });
+    }
   }
   return rows;
 }
@@ -135,7 +141,7 @@ const NO_RULES = { rules: 'rules: []\n', intervalUs: 60_000_000, temperatureOf: 
 
 function bytesOf(make: () => Fleet, use: (fleet: Fleet) => void): number {
   // The first one pays for what all share: compiled code, tables of names.
-  make().run(WARM_UP_READINGS);
+  use(make());
   const before = usedBytes();
   const fleet = make();
   use(fleet);
