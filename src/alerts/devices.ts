@@ -155,29 +155,22 @@ export class Devices {
   }
 
   list(query: { cursor?: string; limit?: number }): Page<DeviceView> {
-    this.#sortedIds ??= [...this.#devices.values()]
-      .filter(isReal)
-      .map(({ id }) => id)
-      .sort();
+    this.#sortedIds ??= [...this.#devices.keys()].sort();
     const limit = Math.min(Math.max(1, Math.floor(query.limit ?? LIMIT_DEFAULT)), LIMIT_MAX);
     const { cursor } = query;
-    const start = cursor === undefined ? 0 : firstAfter(this.#sortedIds, cursor);
-    const ids = this.#sortedIds.slice(start, start + limit);
-    const items = ids.flatMap((id) => {
-      const device = this.#devices.get(id);
-      return device === undefined ? [] : [viewOf(device)];
-    });
-    return { items, next: start + limit < this.#sortedIds.length ? (ids.at(-1) ?? null) : null };
+    const items: DeviceView[] = [];
+    for (let index = cursor === undefined ? 0 : firstAfter(this.#sortedIds, cursor); index < this.#sortedIds.length; index++) {
+      const device = this.#devices.get(this.#sortedIds[index] ?? '');
+      if (device === undefined || !isReal(device)) continue;
+      if (items.length === limit) return { items, next: items.at(-1)?.id ?? null };
+      items.push(viewOf(device));
+    }
+    return { items, next: null };
   }
 
   view(id: string): DeviceView | null {
     const device = this.#devices.get(id);
     return device === undefined || !isReal(device) ? null : viewOf(device);
-  }
-
-  /** It is heard of for the first time, or listed: the page of devices has one more. */
-  appeared(): void {
-    this.#sortedIds = null;
   }
 
   #add(device: DeviceState): DeviceState {

@@ -156,6 +156,16 @@ describe('conditions over another device', () => {
     },
   ]);
 
+  it('one that is not listed is no device before it is heard of', () => {
+    const scenario = new Scenario(when("temperature > 8 && device('cellar').open"), { directory: directoryOf({ fleet: [] }) });
+    const ids = () => scenario.devices.list({}).items.map(({ id }) => id);
+    scenario.reading(0, { temperature: 9 });
+    expect(ids()).toEqual(['fridge-01']);
+    scenario.reading(1, { open: true }, { device: 'cellar', profile: null });
+    expect(ids()).toEqual(['cellar', 'fridge-01']);
+    expect(scenario.lines).toEqual(['1m firing warning']);
+  });
+
   it('names of it that do not exist are refused with a suggestion', () => {
     expect(() => new Scenario(when("device('dor-1').door"), { directory })).toThrow(/did you mean door-1/);
     expect(() => new Scenario(when("device('door-1').dor"), { directory })).toThrow(/did you mean door/);
