@@ -47,7 +47,18 @@ export function compileRules(rules: readonly Rule[], directory: DeviceDirectory)
     const { programs, group } = result;
     compiled.push({ rule, matches: createSelector(rule.selector), programFor: (profile) => programs.get(profile) ?? null, group });
   }
-  return { compiled, problems, warnings };
+  return { compiled, problems, warnings: [...warnings, ...unwatchedGateways(compiled, directory)] };
+}
+
+/** A device whose silence is to be put down to a gateway that nobody would be told of. */
+function unwatchedGateways(compiled: readonly CompiledRule[], directory: DeviceDirectory): TocsinError[] {
+  const gateways = directory.fleet.filter(({ id }) => directory.fleet.some(({ dependsOn }) => dependsOn === id));
+  return gateways.flatMap((gateway) => {
+    const isWatched = compiled.some((rule) => rule.matches(asRef(gateway)) && rule.programFor(gateway.profile)?.noData?.raise != null);
+    if (isWatched) return [];
+    const hint = 'add a rule with noData: {after: 10m, raise: critical} for it; without one nothing behind it is inhibited';
+    return [new TocsinError(`no rule watches whether ${gateway.id} is silent, and other devices depend on it`, { hint })];
+  });
 }
 
 export interface RuleResult {

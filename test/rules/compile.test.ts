@@ -226,6 +226,17 @@ function frameOf(names: readonly string[], values: Record<string, number | boole
   return frame;
 }
 
+it('a gateway that no rule watches is warned of', () => {
+  const fleet = [listed('gw', { profile: null }), listed('fridge-01', { dependsOn: 'gw' })];
+  const directory = directoryOf({ fleet });
+  const warm = 'rules: [{id: warm, devices: {profile: vaccine-fridge}, levels: {warning: {when: "door"}}}';
+  const gone = ', {id: gone, devices: {id: gw}, levels: {info: {when: "false"}}, noData: {after: 5m, raise: critical}}';
+  expect(compile(`${warm}]`, directory).warnings.map((warning) => warning.split('\n')[0])).toEqual([
+    'no rule watches whether gw is silent, and other devices depend on it',
+  ]);
+  expect(compile(`${warm}${gone}]`, directory).warnings).toEqual([]);
+});
+
 it('levels that ask the same share one condition', () => {
   const text =
     'rules: [{id: a, devices: {profile: vaccine-fridge}, levels: {warning: {when: "door", for: 1m}, critical: {when: "door", for: 2m}}}]';
