@@ -76,11 +76,19 @@ export interface AlertingOptions {
   readonly followedTo: () => number;
 }
 
+/** Evaluations that failed and counted as unknown, and why the last one did. */
+export interface RuleErrors {
+  readonly count: number;
+  readonly last: string;
+}
+
 export interface Alerting extends Service {
   readonly transitions: TransitionSource;
   alerts(query: AlertQuery): Page<Alert>;
   alert(id: string): (Alert & { readonly timeline: readonly Transition[] }) | null;
   openCounts(): OpenCounts;
+  /** Of rules whose conditions could not be evaluated since the start, by rule. */
+  ruleErrors(): ReadonlyMap<string, RuleErrors>;
   devices(query: { cursor?: string; limit?: number }): Page<DeviceView>;
   device(id: string): DeviceView | null;
   /** Why a device did, or did not, alert. Changes nothing. */
@@ -100,7 +108,7 @@ class JournalAlerting implements Alerting {
   readonly #devices: Devices;
   #evaluating: Evaluating;
   readonly #metrics: AlertMetrics;
-  readonly #errorsLoggedAtMs = new Map<string, number>();
+  readonly #ruleErrors = new Map<string, RuleErrors & { loggedAtMs: number }>();
   /** One past the last position that was worked through. */
   #next: Position;
   #snapshot: Snapshot | null = null;
@@ -159,6 +167,10 @@ class JournalAlerting implements Alerting {
 
   openCounts(): OpenCounts {
     return this.#store.openCounts();
+  }
+
+  ruleErrors(): ReadonlyMap<string, RuleErrors> {
+    return this.#ruleErrors;
   }
 
   devices(query: { cursor?: string; limit?: number }): Page<DeviceView> {
@@ -330,6 +342,10 @@ class JournalAlerting implements Alerting {
 
   #log(transition: NewTransition): void {
     const { alert, kind, fromLevel, reason } = transition;
+    if (kind === 'backlog') {
+      this.#options.logger.info({ device: alert.device, reason }, 'a backlog has ended');
+      return;
+    }
     const after = alert.state === 'resolved' ? 'OK' : alert.state === 'pending' ? 'PENDING' : `FIRING ${alert.level}`;
     const before = countOf(transition) === 1 ? 'OK' : fromLevel === null ? 'PENDING' : `FIRING ${fromLevel}`;
     const fields = { alert: alert.id, rule: alert.rule, device: alert.device, kind, change: `${before} => ${after}`, reason };
@@ -341,8 +357,10 @@ class JournalAlerting implements Alerting {
   #ruleFailed(rule: string, count: number, message: string): void {
     this.#metrics.ruleError(rule, count);
     const nowMs = this.#options.clock.monotonicMs();
-    if (nowMs - (this.#errorsLoggedAtMs.get(rule) ?? Number.NEGATIVE_INFINITY) < ERROR_LOG_EVERY_MS) return;
-    this.#errorsLoggedAtMs.set(rule, nowMs);
+    const { count: before = 0, loggedAtMs = Number.NEGATIVE_INFINITY } = this.#ruleErrors.get(rule) ?? {};
+    const isSilent = nowMs - loggedAtMs < ERROR_LOG_EVERY_MS;
+    this.#ruleErrors.set(rule, { count: before + count, last: message, loggedAtMs: isSilent ? loggedAtMs : nowMs });
+    if (isSilent) return;
     this.#options.logger.warn({ rule, error: message }, 'a condition could not be evaluated and counts as unknown');
   }
 }

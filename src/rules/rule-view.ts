@@ -27,6 +27,14 @@ export interface RuleView {
   readonly runbook: string | null;
   readonly labels: Readonly<Record<string, string>>;
   readonly alerts: { readonly pending: number; readonly firing: number };
+  /** Evaluations that failed since the start and counted as unknown, and why the last one did; null when none has. */
+  readonly errors: { readonly count: number; readonly last: string } | null;
+}
+
+/** What is known of rules beside what is written, by id. */
+export interface RuleStates {
+  readonly open: ReadonlyMap<string, RuleView['alerts']>;
+  readonly errors: ReadonlyMap<string, NonNullable<RuleView['errors']>>;
 }
 
 const LIMIT_DEFAULT = 100;
@@ -35,19 +43,19 @@ const NONE = { pending: 0, firing: 0 };
 /** A page of them, by id; `cursor` is the last id of the page before. */
 export function rulesPage(
   rules: readonly Rule[],
-  open: ReadonlyMap<string, RuleView['alerts']>,
+  { open, errors }: RuleStates,
   query: { cursor?: string; limit?: number },
 ): { items: RuleView[]; next: string | null } {
   const { cursor = '', limit = LIMIT_DEFAULT } = query;
   const rest = rules.filter(({ id }) => id > cursor).sort((left, right) => (left.id < right.id ? -1 : 1));
   const page = rest.slice(0, limit);
   return {
-    items: page.map((rule) => viewOf(rule, open.get(rule.id) ?? NONE)),
+    items: page.map((rule) => viewOf(rule, open.get(rule.id) ?? NONE, errors.get(rule.id))),
     next: rest.length > limit ? (page.at(-1)?.id ?? null) : null,
   };
 }
 
-function viewOf(rule: Rule, alerts: RuleView['alerts']): RuleView {
+function viewOf(rule: Rule, alerts: RuleView['alerts'], failed: NonNullable<RuleView['errors']> | undefined): RuleView {
   const { id, place, selector, by, levels, noData, summary, description, runbook, labels } = rule;
   return {
     id,
@@ -68,5 +76,6 @@ function viewOf(rule: Rule, alerts: RuleView['alerts']): RuleView {
     runbook,
     labels,
     alerts,
+    errors: failed === undefined ? null : { count: failed.count, last: failed.last },
   };
 }

@@ -113,7 +113,8 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
       device: (id: string) => alerting().device(id),
       explain: (query: ExplainQuery) => explainWithStories(generations.current, query),
       notifications: (query: Parameters<Notifying['notifications']>[0]) => notifying().notifications(query),
-      rules: (query: Parameters<DecisionsMethods['rules']>[0]) => rulesPage(generations.current.rules, alerting().openCounts(), query),
+      rules: (query: Parameters<DecisionsMethods['rules']>[0]) =>
+        rulesPage(generations.current.rules, { open: alerting().openCounts(), errors: alerting().ruleErrors() }, query),
       reload: (configuration: Configuration) => generations.reload(configuration),
     },
     metrics: () => registry.metrics(),

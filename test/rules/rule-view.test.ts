@@ -13,11 +13,16 @@ const TEXT = `rules:
   - {id: a, levels: {info: {when: t > 1}}}
   - {id: z, levels: {info: {when: t > 1}}, noData: {after: 1500ms, then: ok}}
 `;
+const NOTHING = { open: new Map(), errors: new Map() };
 const { rules } = parseRules([{ path: 'rules/cold.yaml', text: TEXT }]);
 
 describe('rules for the API', () => {
   it('come by id, in the words of their file, with their open alerts', () => {
-    const { items, next } = rulesPage(rules, new Map([['warm', { pending: 2, firing: 1 }]]), {});
+    const { items, next } = rulesPage(
+      rules,
+      { open: new Map([['warm', { pending: 2, firing: 1 }]]), errors: new Map([['warm', { count: 3, last: 'no' }]]) },
+      {},
+    );
     expect(next).toBeNull();
     expect(items.map(({ id }) => id)).toEqual(['a', 'warm', 'z']);
     expect(items[1]).toEqual({
@@ -32,14 +37,15 @@ describe('rules for the API', () => {
       runbook: 'https://wiki.example.org/fridges',
       labels: { team: 'x' },
       alerts: { pending: 2, firing: 1 },
+      errors: { count: 3, last: 'no' },
     });
-    expect(items[2]).toMatchObject({ noData: { after: '1500ms' }, alerts: { pending: 0, firing: 0 } });
+    expect(items[2]).toMatchObject({ noData: { after: '1500ms' }, alerts: { pending: 0, firing: 0 }, errors: null });
     expect(items[2]).toHaveProperty('noData.then', 'ok');
   });
 
   it('are paged', () => {
-    const first = rulesPage(rules, new Map(), { limit: 2 });
+    const first = rulesPage(rules, NOTHING, { limit: 2 });
     expect(first).toMatchObject({ items: [{ id: 'a' }, { id: 'warm' }], next: 'warm' });
-    expect(rulesPage(rules, new Map(), { limit: 2, cursor: 'warm' })).toMatchObject({ items: [{ id: 'z' }], next: null });
+    expect(rulesPage(rules, NOTHING, { limit: 2, cursor: 'warm' })).toMatchObject({ items: [{ id: 'z' }], next: null });
   });
 });
