@@ -27,7 +27,6 @@ export interface Occasion {
   readonly at: number;
   readonly receivedAt: number | null;
   readonly timer: Timer | null;
-  readonly origin: string;
   /** It is older than the device's `retrospectiveAfter`. */
   readonly isOld: boolean;
   readonly position: number;
@@ -67,18 +66,20 @@ export class Becoming {
     this.#changed(device);
     if (state.level !== null && state.level === before.level && state.noData === before.noData) return;
     const verdict = verdictOf(program, state);
+    // It waits on: as most of what is pending does, reading after reading.
+    if (verdict.phase === 'pending' && open?.alert.state === 'pending') return;
     const labels = open?.alert.labels ?? { ...device.labels, ...rule.rule.labels };
     const group = device.isGroup ? { group: device.id } : {};
     const subject = { journalId: this.#journalId, rule: rule.rule.id, device: device.id, labels, ...group };
     const result = advance(open, verdict, subject, (): Moment => {
       const cell = program.conditionMetrics > 0 ? instance.cells[0] : undefined;
       const value = cell?.value ?? null;
-      const { at, receivedAt, timer, origin, isOld } = occasion;
+      const { at, receivedAt, timer, isOld, position } = occasion;
       const circumstances = { program, verdict, timer, metric: cell?.name ?? null, value, at };
       return {
         at,
         receivedAt,
-        origin,
+        origin: timer === null ? `p${position}` : `t${timer.due}`,
         value,
         summary: this.#summary(instance, value),
         since: timer?.kind === 'no-data' ? timer.silentSince : at,

@@ -161,7 +161,7 @@ export class Evaluating {
     const { program, state, device } = instance;
     const at = timer.kind === 'no-data' ? timer.due : timer.at;
     const isOld = timer.kind !== 'no-data' && timer.due - at - instance.clockOffsetUs > device.retrospectiveAfterUs;
-    const occasion = { at, receivedAt: null, timer, origin: `t${timer.due}`, isOld, position: reflected(instance) };
+    const occasion = { at, receivedAt: null, timer, isOld, position: reflected(instance) };
     if (timer.kind !== 'stale') {
       this.#becoming.become(instance, ripen(program, state, timer), occasion);
       return;
@@ -287,7 +287,7 @@ export class Evaluating {
       const endsSilence = state.noData && !next.noData;
       const at = endsSilence ? receivedAt : now;
       const isOld = this.#isOld && !endsSilence;
-      this.#becoming.become(instance, next, { at, receivedAt, timer: null, origin: `p${position}`, isOld, position });
+      this.#becoming.become(instance, next, { at, receivedAt, timer: null, isOld, position });
       if (mayRipen(instance)) this.#arm(instance);
     } else if (instance.heapIndex < 0 && (program.noData !== null || program.inputs.stales.length > 0)) this.#arm(instance);
     device.attention[instance.number] = next === IDLE ? 0 : 1;
@@ -316,7 +316,7 @@ export class Evaluating {
       if (program.noData !== null && instance.heapIndex < 0) this.#arm(instance);
       return;
     }
-    this.#becoming.become(instance, next, { at: receivedAt, receivedAt, timer: null, origin: `p${position}`, isOld: false, position });
+    this.#becoming.become(instance, next, { at: receivedAt, receivedAt, timer: null, isOld: false, position });
     this.#arm(instance);
   }
 

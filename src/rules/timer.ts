@@ -50,23 +50,22 @@ export function nextTimer(program: Program, state: InstanceState, hearing: Heari
   const isStaleRule = program.inputs.stales.length > 0;
   const lastAt = isStaleRule ? Math.max(newest.at, hearing.checkedAt) : newest.at;
   // It happens on the strength of the newest reading only: that one must say so, and still count by then.
-  const dueOf = (at: number): number | null =>
-    at - newest.at > hearing.maxGapUs() && !isStaleRule ? null : newest.receivedAt + (at - newest.at);
+  const latest = isStaleRule ? Number.POSITIVE_INFINITY : newest.at + hearing.maxGapUs();
+  const lagUs = newest.receivedAt - newest.at;
   // From the highest level down, so that of two that ripen together the higher one is taken.
   for (let index = program.levels.length - 1; index >= 0; index--) {
     const level = program.levels[index];
     const run = state.runs[index];
     if (level === undefined || run === undefined || run === null || level.rank <= levelRank(state.level)) continue;
     const at = run.since + level.forUs;
-    const due = run.heldAt === lastAt ? dueOf(at) : null;
-    if (due !== null) first = earlier(first, { kind: 'for', due, at, level: level.level }, all);
+    if (run.heldAt !== lastAt || at > latest) continue;
+    first = earlier(first, { kind: 'for', due: at + lagUs, at, level: level.level }, all);
   }
   const current = program.keeps ? program.levels.findIndex(({ level }) => level === state.level) : -1;
   const endedAt = state.ends[current] ?? null;
   if (current >= 0 && endedAt !== null) {
     const at = endedAt + (program.levels[current]?.keepUs ?? 0);
-    const due = dueOf(at);
-    if (due !== null) first = earlier(first, { kind: 'keep', due, at }, all);
+    if (at <= latest) first = earlier(first, { kind: 'keep', due: at + lagUs, at }, all);
   }
   return first;
 }
