@@ -111,7 +111,14 @@ export function toInstanceRow(instance: Instance, position: number): InstanceRow
     levels,
     ...(notBefore !== 0 && { notBefore }),
     ...(inhibitedSince !== null && { inhibitedSince }),
+    ...(device.isGroup && heardOf(instance)),
   };
+}
+
+function heardOf({ cells: [cell] }: Instance): Pick<InstanceRow, 'heard'> {
+  if (cell?.value === undefined) return {};
+  const { value, at, receivedAt, heardAt } = cell;
+  return { heard: { value, at, receivedAt, heardAt } };
 }
 
 /** What was measured with another condition is void; what fires goes on until the new one says otherwise. */

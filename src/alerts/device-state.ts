@@ -123,6 +123,7 @@ export class DeviceState implements DeviceRef, Timed {
   readonly intervals: number[] = [];
   #fixedGapUs: number | null = null;
   #gapUs: number | null = null;
+  #measuredGap: (() => number) | null = null;
   readonly #plans = new Map<Shape, Plan>();
   #lastShape: Shape | undefined;
   #lastPlan: Plan | undefined;
@@ -151,11 +152,9 @@ export class DeviceState implements DeviceRef, Timed {
     this.retrospectiveAfterUs = retrospectiveMs === null ? Number.POSITIVE_INFINITY : retrospectiveMs * MICROSECONDS_PER_MILLISECOND;
   }
 
-  /** Of a group: no less than that of any member. */
-  raiseMaxGap(gapUs: number): void {
-    if (gapUs <= this.surelyFreshUs) return;
-    this.#fixedGapUs = gapUs;
-    this.surelyFreshUs = gapUs;
+  /** Of a group: it has no readings of its own to go by. At least as long as of a device that nothing is known of. */
+  measureGapBy(gapUs: () => number): void {
+    this.#measuredGap = gapUs;
   }
 
   /** Receipt of its latest reading; of a device that sends none itself, of what depends on it. */
@@ -165,6 +164,7 @@ export class DeviceState implements DeviceRef, Timed {
 
   /** How old a value may be and still count, and how long a hole a run of "true" bridges. µs. */
   readonly maxGapUs = (): number => {
+    if (this.#measuredGap !== null) return Math.max(MAX_GAP_FLOOR_US, this.#measuredGap());
     if (this.#fixedGapUs !== null) return this.#fixedGapUs;
     this.#gapUs ??= Math.max(MAX_GAP_FLOOR_US, GAP_IN_INTERVALS * median(this.intervals));
     return this.#gapUs;

@@ -118,6 +118,7 @@ export class Devices {
       if (instance === undefined) continue;
       instance.state = stateFrom(row, instance);
       instance.position = row.position;
+      if (instance.device.isGroup) Object.assign(instance.cells[0] ?? {}, row.heard);
       instance.isStored = true;
     }
     for (const tracked of stored.open) {

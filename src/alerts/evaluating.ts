@@ -236,6 +236,7 @@ export class Evaluating {
         const { group } = membership;
         if (!group.contribute(membership, this.#frame)) continue;
         group.hear(membership, receivedAt);
+        this.#markDirty(group.instance.device);
         if (progress > group.instance.position) this.#evaluate(group.instance, receivedAt, position);
       }
     }

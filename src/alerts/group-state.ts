@@ -2,7 +2,7 @@
  * A group of a rule with `by:`: what each member contributes to each aggregate, and the one instance that is asked about
  * all of them. A reading of a member brings its own contribution up to date; an aggregate then goes through the members,
  * which costs nanoseconds each and keeps no running sum that could drift. A contribution counts while the member's value
- * is fresh. Nothing of a group is stored but its instance: contributions follow from the members' values.
+ * is fresh. Of a group its instance is stored, and when it was heard of; contributions follow from the members' values.
  *
  * Times are µs, and our own: each member's clock offset is added, as the members' clocks are off in different ways.
  */
@@ -60,8 +60,8 @@ export class GroupState implements FrameInputs {
   readonly checkedAt = Number.NEGATIVE_INFINITY;
   /** By aggregate and member; NaN is unknown. */
   readonly #contributions: number[][];
-  /** By member: until when its values are fresh. */
-  readonly #freshUntil: number[] = [];
+  /** By member: when what it contributes was measured, in its own time. How long that counts may change meanwhile. */
+  readonly #measuredAt: number[] = [];
 
   constructor(rule: CompiledRule, program: GroupProgram, name: string, labels: Readonly<Record<string, string>>) {
     this.rule = rule;
@@ -72,6 +72,7 @@ export class GroupState implements FrameInputs {
     host.configure(undefined, { values: program.limits, origins: {} });
     host.retrospectiveAfterUs = Number.POSITIVE_INFINITY;
     host.isCoupled = true;
+    host.measureGapBy(() => this.#maxGapUs());
     this.#contributions = program.program.inputs.aggregates.map(() => []);
     const cells = host.cellsOf(program.program.metrics, new Map());
     this.instance = new Instance({ rule, program: program.program, device: host, cells, inputs: this });
@@ -85,25 +86,28 @@ export class GroupState implements FrameInputs {
     return cell;
   }
 
+  /** Members stand in the order of their ids, so that a sum over them comes to the same bits after a restart. */
   join(membership: Membership): void {
-    membership.index = this.members.push(membership) - 1;
-    for (const contributions of this.#contributions) contributions.push(Number.NaN);
-    this.#freshUntil.push(Number.NEGATIVE_INFINITY);
+    let index = this.members.length;
+    while (index > 0 && (this.members[index - 1]?.device.id ?? '') > membership.device.id) index -= 1;
+    this.members.splice(index, 0, membership);
+    for (const contributions of this.#contributions) contributions.splice(index, 0, Number.NaN);
+    this.#measuredAt.splice(index, 0, Number.NEGATIVE_INFINITY);
+    this.#renumber(index);
   }
 
-  /** Its place is taken by the last member. */
-  leave(membership: Membership): void {
-    const last = this.members.pop();
-    const { index } = membership;
-    const move = (list: number[]): void => {
-      const value = list.pop();
-      if (last !== membership && value !== undefined) list[index] = value;
-    };
-    for (const contributions of this.#contributions) move(contributions);
-    move(this.#freshUntil);
-    if (last === undefined || last === membership) return;
-    last.index = index;
-    this.members[index] = last;
+  leave({ index }: Membership): void {
+    this.members.splice(index, 1);
+    for (const contributions of this.#contributions) contributions.splice(index, 1);
+    this.#measuredAt.splice(index, 1);
+    this.#renumber(index);
+  }
+
+  #renumber(from: number): void {
+    for (let index = from; index < this.members.length; index++) {
+      const member = this.members[index];
+      if (member !== undefined) member.index = index;
+    }
   }
 
   /**
@@ -124,11 +128,7 @@ export class GroupState implements FrameInputs {
       if (list !== undefined) list[index] = numberOf(value, this.program.program.inputs.aggregates[aggregate]?.function);
       frame.failure = null;
     }
-    const ownAt = at + frame.clockOffsetUs;
-    const maxGapUs = device.maxGapUs();
-    this.#freshUntil[index] = ownAt + maxGapUs;
-    // The group is heard of as seldom as its members are.
-    this.instance.device.raiseMaxGap(maxGapUs);
+    this.#measuredAt[index] = at;
     return true;
   }
 
@@ -150,14 +150,34 @@ export class GroupState implements FrameInputs {
     return this.members.map(({ device, index }) => ({
       device: device.id,
       value: this.#contributions[aggregate]?.[index] ?? Number.NaN,
-      freshUntil: this.#freshUntil[index] ?? Number.NEGATIVE_INFINITY,
+      freshUntil: this.#freshUntil(index),
     }));
   }
 
   aggregate(aggregate: number, now: number): number {
     const input = this.program.program.inputs.aggregates[aggregate];
     const contributions = this.#contributions[aggregate];
-    return input === undefined || contributions === undefined ? Number.NaN : combine(input.function, contributions, this.#freshUntil, now);
+    if (input === undefined || contributions === undefined) return Number.NaN;
+    const sums = new Sums();
+    for (let index = 0; index < contributions.length; index++) {
+      const value = contributions[index] ?? Number.NaN;
+      if (!Number.isNaN(value) && this.#freshUntil(index) >= now) sums.add(value);
+    }
+    return sums.of(input.function);
+  }
+
+  /** Asked anew each time: how long a value counts changes with how often its device reports. */
+  #freshUntil(index: number): number {
+    const device = this.members[index]?.device;
+    const at = this.#measuredAt[index];
+    return device === undefined || at === undefined ? Number.NEGATIVE_INFINITY : at + (device.clock?.offsetUs ?? 0) + device.maxGapUs();
+  }
+
+  /** The group is heard of as seldom as its members are. */
+  #maxGapUs(): number {
+    let longest = 0;
+    for (const { device } of this.members) longest = Math.max(longest, device.maxGapUs());
+    return longest;
   }
 }
 
@@ -167,32 +187,35 @@ function numberOf(value: number | boolean | undefined, name: AggregateFunction |
   return typeof value === 'number' && name === 'count' ? 1 : Number(value);
 }
 
-function combine(name: AggregateFunction, contributions: readonly number[], freshUntil: readonly number[], now: number): number {
-  let count = 0;
-  let trues = 0;
-  let sum = 0;
-  let least = Number.POSITIVE_INFINITY;
-  let greatest = Number.NEGATIVE_INFINITY;
-  for (let index = 0; index < contributions.length; index++) {
-    const value = contributions[index] ?? Number.NaN;
-    if (Number.isNaN(value) || (freshUntil[index] ?? 0) < now) continue;
-    count += 1;
-    sum += value;
-    if (value !== 0) trues += 1;
-    if (value < least) least = value;
-    if (value > greatest) greatest = value;
+class Sums {
+  #count = 0;
+  #trues = 0;
+  #sum = 0;
+  #least = Number.POSITIVE_INFINITY;
+  #greatest = Number.NEGATIVE_INFINITY;
+
+  add(value: number): void {
+    this.#count += 1;
+    this.#sum += value;
+    if (value !== 0) this.#trues += 1;
+    if (value < this.#least) this.#least = value;
+    if (value > this.#greatest) this.#greatest = value;
   }
-  if (count === 0) return Number.NaN;
-  switch (name) {
-    case 'avg':
-      return sum / count;
-    case 'sum':
-      return sum;
-    case 'min':
-      return least;
-    case 'max':
-      return greatest;
-    case 'count':
-      return trues;
+
+  /** NaN, unknown, of nothing. */
+  of(name: AggregateFunction): number {
+    if (this.#count === 0) return Number.NaN;
+    switch (name) {
+      case 'avg':
+        return this.#sum / this.#count;
+      case 'sum':
+        return this.#sum;
+      case 'min':
+        return this.#least;
+      case 'max':
+        return this.#greatest;
+      case 'count':
+        return this.#trues;
+    }
   }
 }

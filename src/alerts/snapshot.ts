@@ -78,7 +78,8 @@ export function rowsOf(devices: readonly DeviceState[], position: Position): Row
     for (const instance of device.instances) {
       // During a replay a row may be ahead of the readings; then it stays as it is.
       if (instance.position > position) continue;
-      if (instance.state !== IDLE) active.push(instance);
+      // A group has no row but that of its instance.
+      if (instance.state !== IDLE || device.isGroup) active.push(instance);
       else if (instance.isStored) idle.push(instance);
     }
   }

@@ -47,6 +47,8 @@ export interface InstanceRow {
   readonly levels?: readonly LevelRow[];
   readonly notBefore?: number;
   readonly inhibitedSince?: number;
+  /** Of a group: when it was heard of, and with what value. */
+  readonly heard?: Omit<StoredValue, 'name'>;
 }
 export interface LevelRow {
   readonly level: Level;
