@@ -178,6 +178,8 @@ export class Evaluating {
     if (isOffline(device.dependency.on, now)) instance.state = inhibit(state, now, now + Math.max(device.dependency.graceUs, 1));
     else if (state.inhibitedSince !== null) instance.state = release(state, backBy(device, device.dependency, now));
     else return false;
+    // The next reading must look at it, whatever its value.
+    device.attention[instance.number] = 1;
     this.#markDirty(device);
     return true;
   }
@@ -230,15 +232,15 @@ export class Evaluating {
     given: { stayed: number; progress: number; position: number },
   ): void {
     const { stayed, progress, position } = given;
-    if (stayed < plan.cells.length) {
-      for (const instance of plan.followers) if (progress > instance.position) this.#evaluate(instance, receivedAt, position);
-      for (const membership of plan.memberships) {
-        const { group } = membership;
-        if (!group.contribute(membership, this.#frame)) continue;
-        group.hear(membership, receivedAt);
-        this.#markDirty(group.instance.device);
-        if (progress > group.instance.position) this.#evaluate(group.instance, receivedAt, position);
-      }
+    const hasMoved = stayed < plan.cells.length;
+    if (hasMoved) for (const instance of plan.followers) if (progress > instance.position) this.#evaluate(instance, receivedAt, position);
+    for (const membership of plan.memberships) {
+      const { group } = membership;
+      // A late value is in the member's windows from here on, and is seen with the next evaluation.
+      if (!group.contribute(membership, this.#frame) || !hasMoved) continue;
+      group.hear(membership, receivedAt);
+      this.#markDirty(group.instance.device);
+      if (progress > group.instance.position) this.#evaluate(group.instance, receivedAt, position);
     }
     const gateway = device.dependency?.on;
     if (gateway === undefined) return;
