@@ -13,7 +13,10 @@ import { setUpStage } from './stage.ts';
 const RELOADS = Number(process.env.RELOADS ?? 100);
 const PAUSE_MS = 100;
 
-/** What changes: a rule that comes and goes, a `for`, a device of the fleet and a profile; nothing that the account is about. */
+/**
+ * What changes: a rule and devices that come and go, a `for`, a device's labels and a profile; nothing that the account is
+ * about. A device that leaves the fleet has its alerts closed: those that speak stay in it.
+ */
 async function change(folder: string, round: number): Promise<void> {
   const [hot, never] = FLEET_RULES;
   const rules = [
@@ -22,7 +25,10 @@ async function change(folder: string, round: number): Promise<void> {
     ...(round % 2 === 0 ? [{ id: 'now-and-then', levels: { warning: { when: `temperature > ${100 + round}` } } }] : []),
   ];
   await writeFile(join(folder, 'config', 'rules', 'rules.yaml'), JSON.stringify({ rules }));
-  const devices = round % 3 === 0 ? [{ id: 'timed-01', labels: { round: String(round) } }, { id: `spare-${round}` }] : [];
+  const devices = [
+    { id: 'timed-01', labels: { round: String(round - (round % 3)) } },
+    ...(round % 3 === 0 ? [{ id: `spare-${round}` }] : []),
+  ];
   await writeFile(join(folder, 'devices', 'fleet.yaml'), JSON.stringify({ devices }));
   const [timed] = FLEET_PROFILES;
   await writeFile(join(folder, 'devices', 'profiles', 'timed.yaml'), JSON.stringify({ ...timed, interval: `${1 + (round % 5)}m` }));
