@@ -43,6 +43,9 @@ export interface EvaluatingOptions {
   readonly downtimes?: readonly Downtime[];
 }
 
+/** How often it is looked whether what a silent device depends on is back. */
+const LOOK_AGAIN_US = 30_000_000;
+
 type Outcome = 'moved' | 'late' | 'duplicate';
 
 export class Evaluating {
@@ -175,7 +178,7 @@ export class Evaluating {
   #isExcused(instance: Instance, now: number): boolean {
     const { device, state } = instance;
     if (device.dependency === null) return false;
-    if (isOffline(device.dependency.on, now)) instance.state = inhibit(state, now, now + Math.max(device.dependency.graceUs, 1));
+    if (isOffline(device.dependency.on, now)) instance.state = inhibit(state, now, now + LOOK_AGAIN_US);
     else if (state.inhibitedSince !== null) instance.state = release(state, backBy(device, device.dependency, now));
     else return false;
     // The next reading must look at it, whatever its value.
