@@ -287,7 +287,8 @@ export class Devices {
 const groupKey = (rule: string, name: string): string => `${rule}\u0000${name}`;
 
 /** Not merely named by a rule. */
-const isReal = ({ firstSeen, registeredAt }: DeviceState): boolean => firstSeen !== null || registeredAt !== null;
+const isReal = ({ firstSeen, registeredAt, dependents }: DeviceState): boolean =>
+  firstSeen !== null || registeredAt !== null || dependents.length > 0;
 
 /** Index of the first id after the cursor, by bisection. */
 function firstAfter(ids: readonly string[], cursor: string): number {

@@ -16,7 +16,6 @@ const id = written(
 );
 /** A journal batch has one byte for their number. */
 const LABELS_MAX = 100;
-const SUGGESTIONS_MAX = 20;
 const labels = written(
   z
     .record(z.string(), z.string())
@@ -143,35 +142,18 @@ function wrongProfiles(
   });
 }
 
-/** Who depends on a device that is not listed, once for each such device; and circles, once each. */
+/** Circles, once each. A gateway need not be listed: one that publishes nothing itself is known by what depends on it. */
 function wrongDependencies(devices: readonly FleetDevice[], file: YamlFile): TocsinError[] {
   const byId = new Map(devices.map((device) => [device.id, device]));
   const order = new Map(devices.map((device, index) => [device.id, index]));
   const place = (device: string): string => file.place(['devices', order.get(device) ?? 0, 'dependsOn']);
-  const circles = circlesIn(byId, order).map((circle) => {
+  return circlesIn(byId, order).map((circle) => {
     const [first = ''] = circle;
     if (circle.length === 1)
       return new TocsinError(`${first} depends on itself`, { place: place(first), hint: 'name the gateway it is reached through' });
     const message = `devices depend on each other in a circle: ${[...circle, first].join(' → ')}`;
     return new TocsinError(message, { place: place(first), hint: 'leave dependsOn out at one of them' });
   });
-  const dependents = Map.groupBy(devices, ({ dependsOn }) => dependsOn);
-  const unlisted = [...dependents].filter(([gateway]) => gateway !== null && !byId.has(gateway));
-  const missing = unlisted.flatMap(([gateway, [first, ...others]], index) => {
-    if (gateway === null || first === undefined) return [];
-    const who = others.length === 0 ? `${first.id} depends` : `${first.id} and ${others.length} more depend`;
-    // Each suggestion looks at the whole fleet.
-    const near =
-      index < SUGGESTIONS_MAX
-        ? nearest(
-            gateway,
-            [...byId.keys()].filter((candidate) => candidate !== first.id),
-          )
-        : undefined;
-    const hint = `list the gateway, too: {id: ${gateway}}${near === undefined ? '' : `; or did you mean ${near}?`}`;
-    return [new TocsinError(`${who} on ${gateway}, which is not listed`, { place: place(first.id), hint })];
-  });
-  return [...circles, ...missing];
 }
 
 /** Each circle of `dependsOn` once, beginning at its first device in the order of the list. */

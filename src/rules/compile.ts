@@ -10,7 +10,7 @@ import type { DeviceDirectory, Profile } from '../domain/device.ts';
 import type { DeviceRef } from '../domain/reading.ts';
 import { type Rule, renderPlace } from '../domain/rule.ts';
 import { TocsinError } from '../std/errors.ts';
-import { hintFor } from '../std/form.ts';
+import { hintFor, nearest } from '../std/form.ts';
 import { compileGroup, type GroupProgram } from './group.ts';
 import { compileProgram, type Program } from './program.ts';
 import { createScope, type Scope, scopeOf } from './scope.ts';
@@ -50,15 +50,26 @@ export function compileRules(rules: readonly Rule[], directory: DeviceDirectory)
   return { compiled, problems, warnings: [...warnings, ...unwatchedGateways(compiled, directory)] };
 }
 
+const GATEWAYS_TOLD_MAX = 20;
+
 /** A device whose silence is to be put down to a gateway that nobody would be told of. */
 function unwatchedGateways(compiled: readonly CompiledRule[], directory: DeviceDirectory): TocsinError[] {
-  const gateways = directory.fleet.filter(({ id }) => directory.fleet.some(({ dependsOn }) => dependsOn === id));
-  return gateways.flatMap((gateway) => {
-    const isWatched = compiled.some((rule) => rule.matches(asRef(gateway)) && rule.programFor(gateway.profile)?.noData?.raise != null);
-    if (isWatched) return [];
-    const hint = 'add a rule with noData: {after: 10m, raise: critical} for it; without one nothing behind it is inhibited';
-    return [new TocsinError(`no rule watches whether ${gateway.id} is silent, and other devices depend on it`, { hint })];
+  const listed = new Map(directory.fleet.map((device) => [device.id, device]));
+  const gateways = [...new Set(directory.fleet.flatMap(({ dependsOn }) => dependsOn ?? []))];
+  const unwatched = gateways.filter((id) => {
+    const device = listed.get(id);
+    const ref = device === undefined ? { id, profile: null, labels: {} } : asRef(device);
+    return !compiled.some((rule) => rule.matches(ref) && rule.programFor(ref.profile)?.noData?.raise != null);
   });
+  const hint = 'add a rule with noData: {after: 10m, raise: critical} for it; without one nothing behind it is inhibited';
+  const told = unwatched.slice(0, GATEWAYS_TOLD_MAX).map((id) => {
+    // A name that nobody has may be a misspelt one. Each suggestion looks at the whole fleet.
+    const near = listed.has(id) ? undefined : nearest(id, [...listed.keys()]);
+    const message = `no rule watches whether ${id} is silent, and other devices depend on it`;
+    return new TocsinError(message, { hint: near === undefined ? hint : `${hint}; or did you mean ${near}?` });
+  });
+  const more = unwatched.length - told.length;
+  return more === 0 ? told : [...told, new TocsinError(`no rule watches ${more} more devices that others depend on`, { hint })];
 }
 
 export interface RuleResult {

@@ -164,6 +164,14 @@ describe('dependsOn', () => {
     expect(who(scenario).at(-1)).toBe('gateway gw resolved');
   });
 
+  it('the gateway need not be listed', () => {
+    const listedOnly = directoryOf({ profiles: [profileOf(), gateway], fleet: fleet.slice(1) });
+    const scenario = new Scenario(WATCHED, { directory: listedOnly });
+    scenario.reading(0, { temperature: 5 }).reading(4, { temperature: 5 }, two).until(120);
+    expect(who(scenario)).toEqual(['gateway gw firing']);
+    expect(scenario.devices.view('gw')).toMatchObject({ listed: false, lastSeen: null });
+  });
+
   it('behind a gateway that is back, a sensor has its maxGap to be heard', () => {
     const scenario = new Scenario(WATCHED, { directory });
     scenario.reading(0, { temperature: 5 }).reading(0, { temperature: 5 }, two).reading(1, { humidity: 1 }, gw).until(60);

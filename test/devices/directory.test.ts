@@ -114,9 +114,7 @@ describe('the devices folder', () => {
       { length: 5000 },
       (_, index) => `  - {id: d${index}, dependsOn: "${index % 2 === 0 ? `d${index + 1}` : `d${index - 1}`}"}`,
     );
-    const lost = Array.from({ length: 5000 }, (_, index) => `  - {id: e${index}, dependsOn: g${index}}`);
-    const problems = problemsIn({ 'fleet.yaml': ['devices:', ...devices, ...lost].join('\n') });
-    expect(problems).toHaveLength(7500);
+    expect(problemsIn({ 'fleet.yaml': ['devices:', ...devices].join('\n') })).toHaveLength(2500);
   });
 
   it.each<[string, Record<string, string>, string[]]>([
@@ -180,18 +178,6 @@ describe('the devices folder', () => {
           'devices:\n  - {id: tail, dependsOn: c}\n  - {id: a, dependsOn: b}\n  - {id: b, dependsOn: c}\n  - {id: c, dependsOn: a}\n  - {id: d, dependsOn: tail}',
       },
       ['fleet.yaml:3:24 devices depend on each other in a circle: a → b → c → a | leave dependsOn out at one of them'],
-    ],
-    [
-      'a gateway that is not listed, once',
-      { 'fleet.yaml': 'devices:\n  - {id: d1, dependsOn: gateway-1}\n  - {id: d2, dependsOn: gateway-1}\n  - {id: gateway-2}' },
-      [
-        'fleet.yaml:2:25 d1 and 1 more depend on gateway-1, which is not listed | list the gateway, too: {id: gateway-1}; or did you mean gateway-2?',
-      ],
-    ],
-    [
-      'a gateway unlike any device',
-      { 'fleet.yaml': 'devices: [{id: d1, dependsOn: gateway-1}]' },
-      ['fleet.yaml:1:31 d1 depends on gateway-1, which is not listed | list the gateway, too: {id: gateway-1}'],
     ],
     [
       'mistakes in groups',

@@ -235,6 +235,20 @@ it('a gateway that no rule watches is warned of', () => {
     'no rule watches whether gw is silent, and other devices depend on it',
   ]);
   expect(compile(`${warm}${gone}]`, directory).warnings).toEqual([]);
+  const unlisted = directoryOf({ fleet: [listed('fridge-01', { dependsOn: 'gw' })] });
+  expect(compile(`${warm}${gone}]`, unlisted).warnings.map((warning) => warning.split('\n')[0])).not.toContain(
+    'no rule watches whether gw is silent, and other devices depend on it',
+  );
+});
+
+it('many gateways that no rule watches are told of in few words, and without delay', () => {
+  const fleet = Array.from({ length: 3000 }, (_, index) => listed(`fridge-${index}`, { dependsOn: `gateway-${index}` }));
+  const { warnings } = compile(
+    'rules: [{id: warm, devices: {profile: vaccine-fridge}, levels: {warning: {when: "door"}}}]',
+    directoryOf({ fleet }),
+  );
+  expect(warnings).toHaveLength(21);
+  expect(warnings.at(-1)).toContain('no rule watches 2980 more devices that others depend on');
 });
 
 it('levels that ask the same share one condition', () => {
