@@ -44,6 +44,15 @@ export function noted(
 }
 
 /**
+ * The backlog when one of its alerts has had a transition that is not old: it is told as it is at the end, and numbered on.
+ * The same object where the alert is none of its.
+ */
+export function followed(backlog: BacklogRecord, tracked: TrackedAlert): BacklogRecord {
+  if (!backlog.alerts.some(({ alert }) => alert.id === tracked.alert.id)) return backlog;
+  return { ...backlog, alerts: backlog.alerts.map((known) => (known.alert.id === tracked.alert.id ? tracked : known)) };
+}
+
+/**
  * The transition that tells of the backlog as a whole. It is numbered among those of the alert that matters most.
  * @param latest each alert as it is now
  */

@@ -142,7 +142,7 @@ function moved(alert: Alert, number: number, moment: Moment, change: Change): Ad
 }
 
 /** Which of its alert's transitions it is, from 1. */
-export const countOf = ({ id }: NewTransition): number => Number(id.slice(id.lastIndexOf('/') + 1));
+export const countOf = ({ id }: Pick<NewTransition, 'id'>): number => Number(id.slice(id.lastIndexOf('/') + 1));
 
 function flagsOf(noData: boolean, moment: Moment): AlertFlag[] {
   const flags: AlertFlag[] = noData ? ['no-data'] : [];

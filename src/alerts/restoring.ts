@@ -4,6 +4,7 @@
  */
 import { MICROSECONDS_PER_MILLISECOND } from '../domain/reading.ts';
 import type { Partition, Position } from '../journal/journal.ts';
+import { followed } from './backlog.ts';
 import { bareRow, toDeviceRow } from './device-rows.ts';
 import type { Devices } from './devices.ts';
 import { countOf, type NewTransition, removed, type TrackedAlert } from './lifecycle.ts';
@@ -19,12 +20,24 @@ export interface Restored {
   readonly downtimes: readonly Downtime[];
 }
 
-export function restore(given: { store: StateStore; devices: Devices; partition: Partition; cursor: Position; now: number }): Restored {
+export function restore(given: {
+  store: Pick<StateStore, 'load' | 'commit'>;
+  devices: Devices;
+  partition: Partition;
+  cursor: Position;
+  now: number;
+}): Restored {
   const { store, devices, partition, cursor, now } = given;
   const stored = store.load(partition);
   devices.restore(stored);
   const gone = stored.open.filter(({ alert }) => devices.instanceOf(alert)?.open?.alert.id !== alert.id);
   const closed = gone.flatMap((tracked) => removed(tracked, now));
+  const backlogs = closed.flatMap(({ id, alert }) => {
+    const device = devices.get(alert.device);
+    if (device === undefined || device.backlog === null) return [];
+    device.backlog = followed(device.backlog, { alert, transitions: countOf({ id }) });
+    return [{ device: device.id, backlog: device.backlog }];
+  });
   const registered = devices.register(now);
   const { left, unusedWindows } = devices;
   const downtime = downtimeOf(stored.aliveAt, now);
@@ -39,6 +52,7 @@ export function restore(given: { store: StateStore; devices: Devices; partition:
       idle: [...gone.map(({ alert }) => ({ rule: alert.rule, device: alert.device })), ...left.instances],
       transitions: closed,
       alerts: closed.map((transition) => ({ alert: transition.alert, transitions: countOf(transition) })),
+      backlogs,
       unusedWindows: unusedWindows.splice(0),
       ...(downtime !== null && { downtime }),
       aliveAt: now,

@@ -14,6 +14,7 @@ import { Devices } from '../alerts/devices.ts';
 import { type Counts, Evaluating } from '../alerts/evaluating.ts';
 import { type ExplainQuery, explain, type NothingToExplain } from '../alerts/explaining.ts';
 import type { NewTransition } from '../alerts/lifecycle.ts';
+import { restore } from '../alerts/restoring.ts';
 import type { Alert, Transition } from '../domain/alert.ts';
 import type { DeviceDirectory } from '../domain/device.ts';
 import type { Channel } from '../domain/notification.ts';
@@ -26,6 +27,7 @@ import { render, subjectOf } from '../notify/render.ts';
 import { alertsOf, endedBy, tellingsOf } from '../notify/summary.ts';
 import { type ToldExplanation, withTellings } from '../notify/would-tell.ts';
 import type { CompiledRule } from '../rules/compile.ts';
+import { storedState } from './stored.ts';
 
 export interface ReplayOptions {
   readonly rules: readonly CompiledRule[];
@@ -86,16 +88,18 @@ interface Recognised {
 }
 
 export class Replay {
-  readonly #options: ReplayOptions;
-  readonly #devices: Devices;
-  readonly #evaluating: Evaluating;
-  readonly #channels: ReadonlyMap<string, readonly Channel[]>;
-  readonly #ruleTexts: ReadonlyMap<string, Rule>;
+  #options: ReplayOptions;
+  #devices: Devices;
+  #evaluating: Evaluating;
+  #channels: ReadonlyMap<string, readonly Channel[]>;
+  #ruleTexts: ReadonlyMap<string, Rule>;
   readonly #errors = new Map<string, RuleError>();
   readonly #recognised = new Map<string, Recognised>();
   readonly #shapes = new Map<Shape, Shape>();
   /** By alert, the contacts that were told of it. */
   readonly #told = new Map<string, readonly string[]>();
+  /** By open alert, which of all it was. */
+  readonly #openedAs = new Map<string, number>();
   #decisions: ReplayDecision[] = [];
   #time: number;
   #next = 0;
@@ -105,18 +109,43 @@ export class Replay {
   constructor(options: ReplayOptions) {
     this.#options = options;
     this.#time = options.startsAt;
-    this.#channels = new Map(options.notify.contacts.map(({ id, channels }) => [id, channels]));
-    this.#ruleTexts = new Map(options.ruleTexts.map((rule) => [rule.id, rule]));
-    this.#devices = new Devices({ rules: options.rules, directory: options.directory, graceUntil: 0 });
-    this.#evaluating = new Evaluating({
-      journalId: options.journalId ?? 'replay',
-      onRuleError: (rule, count, message) => this.#ruleFailed(rule, count, message),
-    });
+    ({ devices: this.#devices, evaluating: this.#evaluating, channels: this.#channels, ruleTexts: this.#ruleTexts } = this.#made(options));
     for (const device of this.#devices.register(options.startsAt)) {
       device.registeredAt = Math.max(options.startsAt, options.registeredAt?.get(device.id) ?? options.startsAt);
     }
+    this.#arm();
+  }
+
+  #made({ notify, ruleTexts, rules, directory, journalId = 'replay' }: ReplayOptions) {
+    return {
+      devices: new Devices({ rules, directory, graceUntil: 0 }),
+      evaluating: new Evaluating({ journalId, onRuleError: (rule, count, message) => this.#ruleFailed(rule, count, message) }),
+      channels: new Map(notify.contacts.map(({ id, channels }) => [id, channels])),
+      ruleTexts: new Map(ruleTexts.map((rule) => [rule.id, rule])),
+    };
+  }
+
+  #arm(): void {
     for (const device of this.#devices.all) this.#evaluating.arm(device);
     for (const { instance } of this.#devices.groups) this.#evaluating.arm(instance.device);
+  }
+
+  /** Other rules from here on, as by a reload: everything as it was stored, and begun anew. */
+  reload(configuration: Pick<ReplayOptions, 'rules' | 'directory' | 'notify' | 'ruleTexts'>): void {
+    const stored = storedState(this.#devices, { position: this.#next - 1, openedAs: this.#openedAs });
+    this.#options = { ...this.#options, ...configuration };
+    ({
+      devices: this.#devices,
+      evaluating: this.#evaluating,
+      channels: this.#channels,
+      ruleTexts: this.#ruleTexts,
+    } = this.#made(this.#options));
+    this.#recognised.clear();
+    this.#shapes.clear();
+    const store = { load: () => stored, commit: () => undefined };
+    const { closed } = restore({ store, devices: this.#devices, partition: 0, cursor: this.#next, now: this.#time });
+    for (const transition of closed) this.#tell(transition);
+    this.#arm();
   }
 
   /** Journal time, µs. */
@@ -211,6 +240,9 @@ export class Replay {
   #tell(unnumbered: NewTransition): void {
     this.#sequence += 1;
     const transition: Transition = { ...unnumbered, sequence: this.#sequence };
+    const { id, state } = transition.alert;
+    if (state === 'resolved') this.#openedAs.delete(id);
+    else if (!this.#openedAs.has(id)) this.#openedAs.set(id, this.#sequence);
     this.#options.onTransition?.(transition);
     const toldOf = (alert: string): readonly string[] => this.#told.get(alert) ?? [];
     const decision = decide(transition, { config: this.#options.notify, told: toldOf(transition.alert.id), toldOf });

@@ -125,6 +125,14 @@ describe('a backlog', () => {
     expect(scenario.lines.at(-1)).toBe('2h10m1s backlog');
   });
 
+  it('tells of an alert as it is at the end, also when it went on meanwhile', () => {
+    const rule = ruleText('{warning: {when: "temperature > 8"}}', 'noData: {after: 5m, then: ok}');
+    const scenario = backlog(new Scenario(rule, options), [5, 9]).until(140);
+    expect(scenario.lines.slice(1)).toEqual(['2h5m1s resolved', '2h10m1s backlog']);
+    expect(scenario.transitions.at(-1)?.backlog?.alerts.map(({ state }) => state)).toEqual(['resolved']);
+    expect(new Set(scenario.transitions.map(({ id }) => id)).size).toBe(3);
+  });
+
   it('in which nothing fired is not told of', () => {
     const pending = ruleText('{warning: {when: "temperature > 8", for: 30m}}');
     const scenario = backlog(new Scenario(pending, options), [9, 5, 9, 5]).reading(121, { temperature: 5 });

@@ -242,6 +242,81 @@ describe('the same readings, live and replayed', () => {
   }, 60_000);
 });
 
+describe('a reload in the midst', () => {
+  const OTHER = RULES.replaceAll('for: 10m', 'for: 5m').replace(/ {2}- id: [\s\S]*?(?= {2}- id: )/, '');
+
+  /** A reload is a clean stop and a start with other rules. */
+  async function reloaded(script: readonly ScriptedReading[], at: number, of: DeviceDirectory): Promise<readonly Transition[]> {
+    using database = openDatabase(':memory:');
+    const reloadAt = script[at - 1]?.receivedAt ?? START_US;
+    const run = async (text: string, nowUs: number, stopAfter: number): Promise<readonly Transition[]> => {
+      const clock = createStillClock(nowUs);
+      const journal = new ScriptedJournal();
+      for (const reading of script) journal.append([reading]);
+      journal.stopAfter = stopAfter;
+      journal.ticks = [END_US];
+      const stop = new AbortController();
+      journal.onEnd = () => {
+        // Until then it has run: there is no time in between.
+        clock.advanceMs((reloadAt - nowUs) / 1000);
+        stop.abort();
+      };
+      const alerting = createAlerting({
+        journal,
+        journalId: 'journal-1',
+        partition: 0,
+        range: { first: 0, head: journal.head },
+        database,
+        rules: rulesOf(text, of),
+        directory: of,
+        clock,
+        logger: pino({ level: 'silent' }),
+        registry: new Registry(),
+        startGraceMs: 0,
+        onTransitions: () => undefined,
+        followedTo: () => 0,
+      });
+      await alerting.run(stop.signal);
+      return alerting.transitions.after(0, 10_000);
+    };
+    await run(RULES, START_US, at);
+    return await run(OTHER, reloadAt, Number.POSITIVE_INFINITY);
+  }
+
+  it('gives the same transitions, live and replayed', async () => {
+    expect(OTHER).not.toBe(RULES);
+    let closed = 0;
+    await fc.assert(
+      fc.asyncProperty(readings, peculiarities, fc.nat(60), async (script, peculiar, place) => {
+        fc.pre(script.length > 0);
+        const directory = directoryWith(peculiar);
+        const at = Math.min(place, script.length - 1);
+        const transitions: Transition[] = [];
+        const configured = (text: string) => {
+          const rules = rulesOf(text, directory);
+          return { rules, directory, notify: NOTIFY, ruleTexts: rules.map(({ rule }) => rule) };
+        };
+        const replay = new Replay({
+          ...configured(RULES),
+          journalId: 'journal-1',
+          startsAt: START_US,
+          onTransition: (transition) => transitions.push(transition),
+        });
+        for (const [index, reading] of script.entries()) {
+          if (index === at) replay.reload(configured(OTHER));
+          replay.reading(reading);
+        }
+        replay.until(END_US);
+        replay.finish();
+        closed += transitions.filter(({ reason }) => reason === 'removed').length;
+        expect(transitions).toEqual(await reloaded(script, at, directory));
+      }),
+      { numRuns: 60 },
+    );
+    expect(closed).toBeGreaterThan(0);
+  }, 60_000);
+});
+
 describe('a replay', () => {
   const warm = (minute: number, temperature: number): ScriptedReading => {
     const receivedAt = START_US + minute * MINUTE_US;
