@@ -155,16 +155,17 @@ export class Evaluating {
       this.#timers.atLatest(instance, timer.due);
       return;
     }
-    if (timer.kind !== 'no-data' || !this.#isExcused(instance, timer.due)) this.#ripen(instance, timer);
+    if (timer.kind !== 'no-data' || !this.#isExcused(instance, timer.due)) this.#ripen(instance, timer, next - 1);
     this.#arm(instance);
     this.#deviceTimers.atLatest(instance.device, Holding.dueOf(instance.device));
   }
 
-  #ripen(instance: Instance, timer: Timer): void {
+  /** @param position how far the journal has been read */
+  #ripen(instance: Instance, timer: Timer, position: number): void {
     const { program, state, device } = instance;
     const at = timer.kind === 'no-data' ? timer.due : timer.at;
     const isOld = timer.kind !== 'no-data' && timer.due - at - instance.clockOffsetUs > device.retrospectiveAfterUs;
-    const occasion = { at, receivedAt: null, timer, isOld, position: reflected(instance) };
+    const occasion = { at, receivedAt: null, timer, isOld, position };
     if (timer.kind !== 'stale') {
       this.#becoming.become(instance, ripen(program, state, timer), occasion);
       return;

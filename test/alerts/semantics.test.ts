@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { directoryOf, listed, profileOf, ruleText, Scenario } from './scenario.ts';
+import { table } from './table.ts';
 
 const WARM = ruleText('{warning: {when: "temperature > 8", for: 10m}}');
 const NOW = ruleText('{warning: {when: "temperature > 8"}}');
@@ -11,21 +12,6 @@ const HYSTERESIS = ruleText(
 const BOTH = ruleText('{warning: {when: "temperature > 8 && humidity > 50"}}');
 const SILENCE = ruleText('{warning: {when: "temperature > 8"}}', 'noData: {after: 15m, raise: critical}');
 const EVERY_5 = { every: 5 };
-
-interface Case {
-  readonly says: string;
-  readonly rule: string;
-  readonly run: (scenario: Scenario) => Scenario;
-  readonly expect: readonly string[];
-}
-
-function table(cases: readonly Case[]): void {
-  for (const { says, rule, run, expect: expected } of cases) {
-    it(says, () => {
-      expect(run(new Scenario(rule)).lines).toEqual(expected);
-    });
-  }
-}
 
 describe('for', () => {
   table([
