@@ -78,6 +78,7 @@ export function ended(
     alert: first.alert,
     at: now,
     receivedAt: null,
+    journaledAt: now,
     reason: `the backlog of ${device} has ended: ${count} alert${count === 1 ? '' : 's'} in it`,
     backlog: summary,
   };

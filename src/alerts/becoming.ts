@@ -36,6 +36,8 @@ export class Becoming {
   readonly #journalId: string;
   readonly #frame: Frame;
   readonly #changed: (device: DeviceState) => void;
+  /** Journal time of what is being evaluated, µs; transitions bear it. */
+  journaledAt = 0;
   #transitions: NewTransition[] = [];
   #alerts = new Map<string, TrackedAlert>();
   #instances = new Set<Instance>();
@@ -79,6 +81,7 @@ export class Becoming {
       return {
         at,
         receivedAt,
+        journaledAt: this.journaledAt,
         origin: timer === null ? `p${position}` : `t${timer.due}`,
         value,
         summary: this.#summary(instance, value),

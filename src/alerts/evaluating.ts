@@ -91,6 +91,7 @@ export class Evaluating {
     if (this.#timers.nextDue < receivedAt || this.#deviceTimers.nextDue < receivedAt) this.#fire(receivedAt - 1, position);
     if (!(device instanceof DeviceState)) throw new Error('a reading came with a device that was not interned');
     if (position <= device.position) return;
+    this.#becoming.journaledAt = Math.max(this.#becoming.journaledAt, receivedAt);
     if ((reading.flags & FLAG_DEVICE_TIME) !== 0) {
       device.clock ??= new DeviceClock();
       device.clock.note(reading.at, receivedAt);
@@ -125,6 +126,7 @@ export class Evaluating {
       const deviceDue = this.#deviceTimers.nextDue;
       const due = Math.min(this.#timers.nextDue, deviceDue);
       if (due > until) return;
+      this.#becoming.journaledAt = Math.max(this.#becoming.journaledAt, due);
       // What was received by then comes before what is due then.
       if (deviceDue === due) this.#fireDevice(next);
       else this.#fireInstance(next);

@@ -24,6 +24,8 @@ export interface Moment {
   /** Event time, µs. */
   readonly at: number;
   readonly receivedAt: number | null;
+  /** Journal time, µs. */
+  readonly journaledAt: number;
   /** What an alert that opens now is named after: the reading's position or the timer's time. */
   readonly origin: string;
   readonly value: Value | null;
@@ -80,7 +82,7 @@ export function removed(open: TrackedAlert, at: number): NewTransition[] {
   const kind = open.alert.state === 'pending' ? 'cancelled' : 'resolved';
   const { value, summary } = open.alert;
   return [
-    ...closed(open, { at, receivedAt: null, origin: '', value, summary, since: at, isRetrospective: false, reason: () => 'removed' }, kind)
+    ...closed(open, { at, receivedAt: null, journaledAt: at, origin: '', value, summary, since: at, isRetrospective: false, reason: () => 'removed' }, kind)
       .transitions,
   ];
 }
@@ -135,9 +137,9 @@ function closed(open: TrackedAlert, moment: Moment, kind: 'resolved' | 'cancelle
 }
 
 function moved(alert: Alert, number: number, moment: Moment, change: Change): Advance {
-  const { at, receivedAt } = moment;
+  const { at, receivedAt, journaledAt } = moment;
   const { kind, fromLevel } = change;
-  const transition = { id: `${alert.id}/${number}`, kind, fromLevel, alert, at, receivedAt, reason: moment.reason(change) };
+  const transition = { id: `${alert.id}/${number}`, kind, fromLevel, alert, at, receivedAt, journaledAt, reason: moment.reason(change) };
   return { open: { alert, transitions: number }, transitions: [transition] };
 }
 

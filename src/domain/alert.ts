@@ -56,6 +56,8 @@ export interface Transition {
   readonly at: number;
   /** When the reading behind it reached us (for the latency figure), or null for a timer. */
   readonly receivedAt: number | null;
+  /** Journal time at which it was decided: what everything that follows from it is timed by. */
+  readonly journaledAt: number;
   /** One sentence: what was true, since when, which timer. */
   readonly reason: string;
   /** What a backlog held, of kind `backlog` only. */

@@ -55,6 +55,8 @@ export interface Rule {
   readonly noData: NoData | null;
   /** Text with `{{expression}}` parts; null: made from the rule, the device and the value. */
   readonly summary: string | null;
+  /** More level changes of an instance than that within the time, and it flaps: told once, not at each change. Null is `off`. */
+  readonly flapping: { readonly changes: number; readonly inMs: number } | null;
   readonly description: string | null;
   readonly runbook: string | null;
   readonly labels: Readonly<Record<string, string>>;

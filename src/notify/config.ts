@@ -11,7 +11,7 @@ import { TocsinError } from '../std/errors.ts';
 import { flag, nearest, problemsOf, refuse, strictObject, valueAt } from '../std/form.ts';
 import { type JsonSchema, written } from '../std/json-schema.ts';
 import { parseYaml, type YamlFile } from '../std/yaml.ts';
-import { addressProblem } from './address.ts';
+import { addressProblem } from './channels/address.ts';
 
 /** All that is given must match; a list matches any of its entries. Rule and device may hold `*` and `?`. */
 export interface RouteMatch {

@@ -13,7 +13,7 @@ import type { Clock } from '../std/clock.ts';
 import { messageOf } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import type { NotifyMetrics } from './metrics.ts';
-import type { Notifier, OutgoingMessage } from './notifier.ts';
+import type { Notifier, OutgoingMessage } from './channels/notifier.ts';
 import type { Outbox } from './outbox.ts';
 import type { OutboxMessage } from './outbox-row.ts';
 import { type DeliveryTiming, type Settlement, settle } from './settle.ts';

@@ -21,18 +21,18 @@ import type { Service } from '../std/service.ts';
 import type { NotifyConfig } from './config.ts';
 import { decide, type MessageKind } from './decide.ts';
 import { Delivery } from './delivery.ts';
-import { factsOf } from './facts.ts';
-import { oneLine } from './mail-text.ts';
+import { factsOf } from './mail/facts.ts';
+import { oneLine } from './mail/mail-text.ts';
 import { createNotifyMetrics, type NotifyMetrics } from './metrics.ts';
-import type { Notifier, OutgoingMessage } from './notifier.ts';
+import type { Notifier, OutgoingMessage } from './channels/notifier.ts';
 import { Outbox, type TimelineEntry } from './outbox.ts';
 import type { MessageState, OutboxMessage } from './outbox-row.ts';
-import { render, subjectOf } from './render.ts';
+import { render, subjectOf } from './mail/render.ts';
 import { DELIVERY_TIMING, type DeliveryTiming } from './settle.ts';
 import { alertsOf, isUrgent } from './summary.ts';
 import { type ToldExplanation, withTellings } from './would-tell.ts';
 
-export { createNotifiers } from './notifiers.ts';
+export { createNotifiers } from './channels/notifiers.ts';
 
 export interface NotifyingOptions {
   readonly database: Database;

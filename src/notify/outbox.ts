@@ -17,7 +17,7 @@ import type { Database } from '../sqlite/database.ts';
 import type { Decision } from './decide.ts';
 import { type MessageState, messageOfRow, type OutboxMessage, type Replaced, stateOf } from './outbox-row.ts';
 import { NOTIFY_MIGRATIONS } from './outbox-schema.ts';
-import { summarySubject } from './render-summary.ts';
+import { summarySubject } from './mail/render-summary.ts';
 import { alertsOf, endedBy, isUrgent, joined, tellingsOf } from './summary.ts';
 
 export interface TimelineEntry {

@@ -7,7 +7,7 @@ import { createAlerting } from '../alerts/alerting.ts';
 import type { ExplainQuery } from '../alerts/explaining.ts';
 import type { TransitionSource } from '../alerts/transitions.ts';
 import type { Alert } from '../domain/alert.ts';
-import { createNotifiers } from '../notify/notifiers.ts';
+import { createNotifiers } from '../notify/channels/notifiers.ts';
 import { createNotifying } from '../notify/notifying.ts';
 import { type RuleView, rulesPage } from '../rules/rule-view.ts';
 import { openDatabase } from '../sqlite/database.ts';

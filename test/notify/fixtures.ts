@@ -9,7 +9,7 @@ import type { Alert, Backlog, Level, Transition, TransitionKind } from '../../sr
 import type { DeviceDirectory } from '../../src/domain/device.ts';
 import type { Rule } from '../../src/domain/rule.ts';
 import { type NotifyConfig, parseNotify } from '../../src/notify/config.ts';
-import type { EmailTimeouts } from '../../src/notify/email.ts';
+import type { EmailTimeouts } from '../../src/notify/channels/email.ts';
 import { createNotifiers, createNotifying, type Notifying, type NotifyingOptions } from '../../src/notify/notifying.ts';
 import { DELIVERY_TIMING } from '../../src/notify/settle.ts';
 import { type Database, openDatabase } from '../../src/sqlite/database.ts';

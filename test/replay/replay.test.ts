@@ -10,7 +10,7 @@ import { type Alerting, createAlerting } from '../../src/alerts/alerting.ts';
 import type { Transition } from '../../src/domain/alert.ts';
 import type { DeviceDirectory } from '../../src/domain/device.ts';
 import { FLAG_DEVICE_TIME } from '../../src/domain/reading.ts';
-import type { Notifier, OutgoingMessage } from '../../src/notify/notifier.ts';
+import type { Notifier, OutgoingMessage } from '../../src/notify/channels/notifier.ts';
 import { createNotifying } from '../../src/notify/notifying.ts';
 import { messageId } from '../../src/notify/outbox.ts';
 import { Replay, type ReplayMessage } from '../../src/replay/replay.ts';

@@ -2,9 +2,9 @@
  * What a person reads: subject, text and HTML of one message. Pure, and the same to the byte for the same input. The
  * subject is one line; what may stand in a text, `mail-text.ts` sees to.
  */
-import { type Alert, levelRank, type Transition } from '../domain/alert.ts';
-import { formatDurationMs } from '../std/quantity.ts';
-import type { MessageKind } from './decide.ts';
+import { type Alert, levelRank, type Transition } from '../../domain/alert.ts';
+import { formatDurationMs } from '../../std/quantity.ts';
+import type { MessageKind } from '../decide.ts';
 import type { AlertFacts } from './facts.ts';
 import {
   alertUrl,

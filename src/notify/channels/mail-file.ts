@@ -6,8 +6,8 @@
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import MailComposer from 'nodemailer/lib/mail-composer';
-import type { DeliveryOutcome } from '../domain/notification.ts';
-import { messageOf } from '../std/errors.ts';
+import type { DeliveryOutcome } from '../../domain/notification.ts';
+import { messageOf } from '../../std/errors.ts';
 import { mimeOptions } from './mime.ts';
 import type { Notifier, OutgoingMessage } from './notifier.ts';
 

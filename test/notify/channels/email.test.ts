@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { simpleParser } from 'mailparser';
 import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
-import { classify } from '../../src/notify/email.ts';
-import { createMailFileNotifier } from '../../src/notify/mail-file.ts';
-import type { Notifier, OutgoingMessage } from '../../src/notify/notifier.ts';
-import { createNotifiers } from '../../src/notify/notifiers.ts';
-import { smtpSettings } from '../../src/notify/smtp-settings.ts';
-import { systemClock } from '../../src/std/clock.ts';
-import { TocsinError } from '../../src/std/errors.ts';
+import { classify } from '../../../src/notify/email.ts';
+import { createMailFileNotifier } from '../../../src/notify/mail-file.ts';
+import type { Notifier, OutgoingMessage } from '../../../src/notify/notifier.ts';
+import { createNotifiers } from '../../../src/notify/notifiers.ts';
+import { smtpSettings } from '../../../src/notify/smtp-settings.ts';
+import { systemClock } from '../../../src/std/clock.ts';
+import { TocsinError } from '../../../src/std/errors.ts';
 import { freePort, startSmtp } from './smtp.ts';
 
 const message: OutgoingMessage = {

@@ -6,9 +6,9 @@
  * after the message was handed over but before the answer is retryable; the repeat bears the same Message-ID.
  */
 import { createTransport } from 'nodemailer';
-import type { DeliveryOutcome } from '../domain/notification.ts';
-import type { Clock } from '../std/clock.ts';
-import { messageOf } from '../std/errors.ts';
+import type { DeliveryOutcome } from '../../domain/notification.ts';
+import type { Clock } from '../../std/clock.ts';
+import { messageOf } from '../../std/errors.ts';
 import { mimeOptions } from './mime.ts';
 import type { Notifier, OutgoingMessage } from './notifier.ts';
 import type { SmtpSettings } from './smtp-settings.ts';

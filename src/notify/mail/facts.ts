@@ -1,7 +1,7 @@
 /** What a message tells of an alert beyond the alert itself: from its rule and from what is known of the device. Pure. */
-import type { Alert } from '../domain/alert.ts';
-import type { DeviceDirectory, Profile } from '../domain/device.ts';
-import type { Rule } from '../domain/rule.ts';
+import type { Alert } from '../../domain/alert.ts';
+import type { DeviceDirectory, Profile } from '../../domain/device.ts';
+import type { Rule } from '../../domain/rule.ts';
 
 export interface AlertFacts {
   readonly unit: string | null;

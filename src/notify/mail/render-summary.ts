@@ -2,8 +2,8 @@
  * What a person reads at the end of a device's backlog: one line an alert, what still fires first. Bounded: the rest is
  * counted. Pure.
  */
-import { type Alert, type Level, levelRank, type Transition } from '../domain/alert.ts';
-import { formatDurationMs } from '../std/quantity.ts';
+import { type Alert, type Level, levelRank, type Transition } from '../../domain/alert.ts';
+import { formatDurationMs } from '../../std/quantity.ts';
 import {
   alertUrl,
   COLOURS,
@@ -20,7 +20,7 @@ import {
   whereOf,
 } from './mail-text.ts';
 import type { Rendered, RenderInput } from './render.ts';
-import { alertsOf, isStillFiring } from './summary.ts';
+import { alertsOf, isStillFiring } from '../summary.ts';
 
 const LINES_MAX = 20;
 

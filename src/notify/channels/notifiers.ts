@@ -1,9 +1,9 @@
 /** The ways to reach contacts that this installation has: e-mail over SMTP, or into files while no server is configured. */
 import addressparser from 'nodemailer/lib/addressparser';
-import type { Channel } from '../domain/notification.ts';
-import type { Clock } from '../std/clock.ts';
-import { TocsinError } from '../std/errors.ts';
-import type { Logger } from '../std/logger.ts';
+import type { Channel } from '../../domain/notification.ts';
+import type { Clock } from '../../std/clock.ts';
+import { TocsinError } from '../../std/errors.ts';
+import type { Logger } from '../../std/logger.ts';
 import { addressProblem } from './address.ts';
 import { createEmailNotifier, type EmailTimeouts } from './email.ts';
 import { createMailFileNotifier } from './mail-file.ts';

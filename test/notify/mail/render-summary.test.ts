@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Alert, Backlog } from '../../src/domain/alert.ts';
-import { factsOf } from '../../src/notify/facts.ts';
-import { type RenderInput, render, subjectOf } from '../../src/notify/render.ts';
-import { directory, rule, TransitionLog } from './fixtures.ts';
+import type { Alert, Backlog } from '../../../src/domain/alert.ts';
+import { factsOf } from '../../../src/notify/facts.ts';
+import { type RenderInput, render, subjectOf } from '../../../src/notify/render.ts';
+import { directory, rule, TransitionLog } from '../fixtures.ts';
 
 function summary(
   alerts: readonly (Partial<Alert> & { id: string })[],

@@ -5,8 +5,8 @@
  * and, in HTML, `escapeHtml`. Nothing external is loaded; colours are left to the reader's own theme except where they
  * carry the level.
  */
-import type { Alert, Level } from '../domain/alert.ts';
-import type { Value } from '../domain/reading.ts';
+import type { Alert, Level } from '../../domain/alert.ts';
+import type { Value } from '../../domain/reading.ts';
 
 export const SUBJECT_LENGTH_MAX = 200;
 export const VALUE_LENGTH_MAX = 80;

@@ -3,7 +3,7 @@
  * except on the loopback interface, where mail programs come with a self-signed one and nobody can stand in between.
  * No error repeats the URL, which holds the password.
  */
-import { TocsinError } from '../std/errors.ts';
+import { TocsinError } from '../../std/errors.ts';
 
 export interface SmtpSettings {
   readonly host: string;
