@@ -37,6 +37,7 @@ export class TransitionLog implements TransitionSource {
       fromLevel: null,
       at: START + sequence * 1_000_000,
       receivedAt: systemClock.now(),
+      journaledAt: START + sequence * 1_000_000,
       reason: 'temperature > 8 held for 10m',
       ...more,
       alert: {
@@ -91,6 +92,7 @@ export const rule: Rule = {
   })),
   noData: null,
   summary: null,
+  flapping: null,
   description: 'Vaccines spoil above 8 °C.\nMove them first.',
   runbook: 'https://wiki.example.org/fridges',
   labels: { team: 'pharmacy' },

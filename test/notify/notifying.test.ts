@@ -8,7 +8,7 @@ import { messageId } from '../../src/notify/outbox.ts';
 import { openDatabase } from '../../src/sqlite/database.ts';
 import { systemClock } from '../../src/std/clock.ts';
 import { type Bench, configOf, eventually, QUICK, startNotifying, TransitionLog } from './fixtures.ts';
-import { freePort, startSmtp } from './smtp.ts';
+import { freePort, startSmtp } from './channels/smtp.ts';
 
 const QUICK_TIMEOUTS = { connectMs: 2000, greetingMs: 500, silenceMs: 500, messageMs: 5000 };
 const twoChannels = configOf('{contacts: {night: [{email: first@x.org}, {email: second@x.org}]}, default: {to: [night]}}');

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Alert, Backlog } from '../../../src/domain/alert.ts';
-import { factsOf } from '../../../src/notify/facts.ts';
-import { type RenderInput, render, subjectOf } from '../../../src/notify/render.ts';
+import { factsOf } from '../../../src/notify/mail/facts.ts';
+import { type RenderInput, render, subjectOf } from '../../../src/notify/mail/render.ts';
 import { directory, rule, TransitionLog } from '../fixtures.ts';
 
 function summary(

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Alert, Transition } from '../../../src/domain/alert.ts';
 import type { MessageKind } from '../../../src/notify/decide.ts';
-import { factsOf } from '../../../src/notify/facts.ts';
-import { type RenderInput, render } from '../../../src/notify/render.ts';
+import { factsOf } from '../../../src/notify/mail/facts.ts';
+import { type RenderInput, render } from '../../../src/notify/mail/render.ts';
 import { directory, rule, TransitionLog } from '../fixtures.ts';
 
 function message(kind: MessageKind, alert: Partial<Alert> = {}, more: Partial<Transition> = {}, replaces: RenderInput['replaces'] = []) {
