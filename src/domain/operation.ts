@@ -48,3 +48,16 @@ export interface LoggedOperation {
   readonly sequence: number;
   readonly operation: Operation;
 }
+
+/** Whether it took effect; else why not, and what to do. */
+export type OperationResult = { readonly done: true } | { readonly done: false; readonly problem: string; readonly hint: string | null };
+
+export interface SilenceView extends Silence {
+  /** `pending` before it starts. */
+  readonly state: 'pending' | 'active' | 'ended';
+  /** When it ended, and who ended it (null: by itself). */
+  readonly endedAt: number | null;
+  readonly endedBy: string | null;
+  /** How many alerts it mutes now. */
+  readonly alerts: number;
+}
