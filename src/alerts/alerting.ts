@@ -47,6 +47,7 @@ const START_GRACE_MS = 120_000;
 const SNAPSHOT_CHUNK_DEVICES = 250;
 /** Writing takes no more than this share of the time: many large windows are written less often. */
 const SNAPSHOT_SHARE = 0.1;
+const FOLLOWED_WAIT_MS_MAX = 500;
 const COMMIT_RETRY = { firstMs: 100, maxMs: 10_000 };
 const ERROR_LOG_EVERY_MS = 60_000;
 
@@ -72,6 +73,8 @@ export interface AlertingOptions {
   readonly retention?: Partial<RetentionLimits>;
   /** New transitions are durable. Not called before `run`. */
   readonly onTransitions: () => void;
+  /** Journal time, µs, of whoever follows transitions by it: it is looked at the clock then. Infinity: nothing waits. */
+  readonly followersDue?: () => number;
   /** The sequence of the last transition that whoever follows them has worked through: those after it are kept. Not called before `run`. */
   readonly followedTo: () => number;
 }
@@ -84,6 +87,10 @@ export interface RuleErrors {
 
 export interface Alerting extends Service {
   readonly transitions: TransitionSource;
+  /** Journal time, µs: every reading received by then has been evaluated, and what came of it is among the transitions. */
+  journalTime(): number;
+  /** One past the last position that was evaluated. */
+  evaluatedTo(): Position;
   alerts(query: AlertQuery): Page<Alert>;
   alert(id: string): (Alert & { readonly timeline: readonly Transition[] }) | null;
   openCounts(): OpenCounts;
@@ -117,6 +124,8 @@ class JournalAlerting implements Alerting {
   /** Stored cursor. */
   #cursor: Position;
   readonly #retention: Retention;
+  #journalTime = 0;
+  #hasJustTold = false;
   /** Alerts were closed at the start. */
   #hasClosed = false;
   #isRunning = false;
@@ -154,6 +163,14 @@ class JournalAlerting implements Alerting {
     };
     await follow({ id: CONSUMER_ID, journal, partition, from: this.#cursor, handler, signal, lingerMs: LINGER_MS });
     await this.#finish(signal);
+  }
+
+  journalTime(): number {
+    return this.#journalTime;
+  }
+
+  evaluatedTo(): Position {
+    return this.#next;
   }
 
   alerts(query: AlertQuery): Page<Alert> {
@@ -218,6 +235,8 @@ class JournalAlerting implements Alerting {
     if (this.#next >= slice.head) this.#evaluating.fireTimers(slice.time, this.#next);
     this.#metrics.counted(this.#evaluating.counts);
     if (!(await this.#commitTransitions(signal))) return;
+    this.#journalTime = Math.max(this.#journalTime, this.#next >= slice.head ? slice.time : this.#evaluating.journaledTo - 1);
+    if ((this.#options.followersDue?.() ?? Number.POSITIVE_INFINITY) <= this.#journalTime) this.#options.onTransitions();
     await this.#continueSnapshot(signal);
     if (this.#next >= slice.head) this.#retention.step();
   }
@@ -258,6 +277,7 @@ class JournalAlerting implements Alerting {
     for (const device of bare) device.isStored = true;
     this.#metrics.committed(transitions);
     for (const transition of transitions) this.#log(transition);
+    this.#hasJustTold = true;
     this.#options.onTransitions();
     return true;
   }
@@ -336,8 +356,14 @@ class JournalAlerting implements Alerting {
 
   #waitMs(): number {
     if (this.#snapshot !== null) return 0;
-    const timerMs = (this.#evaluating.nextDue - this.#options.clock.now()) / MICROSECONDS_PER_MILLISECOND;
-    return Math.min(Math.max(1, Math.ceil(timerMs)), Math.ceil(this.#snapshotInMs()), Math.ceil(this.#retention.inMs));
+    const followersDue = this.#options.followersDue?.() ?? Number.POSITIVE_INFINITY;
+    const due = Math.min(this.#evaluating.nextDue, followersDue);
+    // What is set meanwhile cannot end a wait: as long as anything is going on there, none is long.
+    const isQuiet = followersDue === Number.POSITIVE_INFINITY && !this.#hasJustTold;
+    const waitMaxMs = isQuiet ? Number.POSITIVE_INFINITY : FOLLOWED_WAIT_MS_MAX;
+    this.#hasJustTold = false;
+    const timerMs = (due - this.#options.clock.now()) / MICROSECONDS_PER_MILLISECOND;
+    return Math.min(Math.max(1, Math.ceil(timerMs)), Math.ceil(this.#snapshotInMs()), Math.ceil(this.#retention.inMs), waitMaxMs);
   }
 
   #log(transition: NewTransition): void {

@@ -75,6 +75,11 @@ export class Evaluating {
     return Math.min(this.#timers.nextDue, this.#deviceTimers.nextDue);
   }
 
+  /** Journal time, µs, of what was evaluated last. */
+  get journaledTo(): number {
+    return this.#becoming.journaledAt;
+  }
+
   /** Sets the timers of a device, or of what stands for a group, that came from the store or the fleet file. */
   arm(device: DeviceState): void {
     for (const instance of device.instances) {

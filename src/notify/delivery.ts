@@ -12,12 +12,12 @@ import { isPassing } from '../sqlite/fault.ts';
 import type { Clock } from '../std/clock.ts';
 import { messageOf } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
+import type { ChannelHealth } from './channels/channel-health.ts';
 import type { NotifyMetrics } from './metrics.ts';
 import type { Notifier, OutgoingMessage } from './channels/notifier.ts';
-import type { Outbox } from './outbox.ts';
+import type { Outbox, SubjectOf } from './outbox.ts';
 import type { OutboxMessage } from './outbox-row.ts';
 import { type DeliveryTiming, type Settlement, settle } from './settle.ts';
-import { alertsOf } from './summary.ts';
 
 const SENDING_MAX = 6;
 /**
@@ -36,7 +36,11 @@ export interface DeliveryOptions {
   readonly outbox: Outbox;
   readonly contacts: readonly Contact[];
   readonly notifiers: ReadonlyMap<Channel['kind'], Notifier>;
-  readonly compose: (message: OutboxMessage, channel: Channel) => OutgoingMessage;
+  /** Never rejects for long: what cannot be had (a chart) is left out. */
+  readonly compose: (message: OutboxMessage, channel: Channel) => Promise<OutgoingMessage>;
+  /** The subject of a message whose content has grown. */
+  readonly subjectOf: SubjectOf;
+  readonly health: ChannelHealth;
   readonly timing: DeliveryTiming;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -156,14 +160,14 @@ export class Delivery {
       outcome = { outcome: 'permanent', detail, isMendable: false };
     } else {
       try {
-        outcome = await notifier.send(compose(message, channel), this.#abort.signal);
+        outcome = await notifier.send(await compose(message, channel), this.#abort.signal);
       } catch (error) {
         outcome = { outcome: 'retryable', detail: `a fault of ours: ${messageOf(error)}` };
       }
     }
     // What was cut short by our own stop has no result: it waits for the next start.
     if (this.#abort.signal.aborted && outcome.outcome !== 'delivered') return;
-    const { receivedAt } = message.transition;
+    const { receivedAt } = message;
     if (outcome.outcome === 'delivered' && receivedAt !== null) metrics.latencySeconds.observe(Math.max(0, clock.now() - receivedAt) / 1e6);
     this.#results.push({ message, channel, outcome });
     if (this.#isCommitDue) return;
@@ -193,20 +197,24 @@ export class Delivery {
 
   /** Writes a result into the outbox; inside a transaction. */
   #settle({ message, channel, outcome }: Result): Settlement | { next: 'superseded' } {
-    const { outbox, clock, timing } = this.#options;
+    const { outbox, clock, timing, subjectOf, health } = this.#options;
     const now = clock.now();
+    if (channel !== null) health.attempted(channel, message.contact, outcome, now);
     if (outcome.outcome === 'delivered') {
       outbox.delivered(message, outcome.detail, now);
       return { next: 'delivered' };
     }
     outbox.attempted(message, channel === null ? outcome.detail : `${channel.kind} to ${channel.address}: ${outcome.detail}`, now);
-    if (outbox.supersededBy(message, now)) return { next: 'superseded' };
+    if (outbox.supersededBy(message, { subject: subjectOf, now }) !== null) return { next: 'superseded' };
     const channels = this.#contacts.get(message.contact)?.channels.length ?? 0;
     const attempted = { ...message, channelAttempts: message.channelAttempts + 1, hasNextChannel: message.channel + 1 < channels };
     const settlement = settle(outcome, attempted, { now, timing });
     if (settlement.next === 'retry') outbox.retryAt(message, settlement.at);
     else if (settlement.next === 'fallback') outbox.nextChannel(message, settlement.reason, now);
-    else if (settlement.next === 'given-up') outbox.giveUp(message, `${settlement.reason}: ${outcome.detail}`, now);
+    else if (settlement.next === 'given-up') {
+      outbox.giveUp(message, `${settlement.reason}: ${outcome.detail}`, now);
+      health.gaveUp(message.contact, now);
+    }
     return settlement;
   }
 
@@ -249,4 +257,4 @@ export class Delivery {
   }
 }
 
-const keysOf = ({ contact, transition }: OutboxMessage): string[] => alertsOf(transition).map(({ id }) => `${contact}\n${id}`);
+const keysOf = ({ contact, content }: OutboxMessage): string[] => content.items.map(({ alert }) => `${contact}\n${alert.id}`);

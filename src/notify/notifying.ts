@@ -1,38 +1,46 @@
 /**
- * Notifying follows alerting's transitions as alerting follows readings: its own cursor, one for the whole fleet. For
- * each transition it decides who is told, and commits the messages together with the cursor in one transaction: a crash
- * in between decides again and reaches the same messages, which are there at most once. Delivery takes a committed
- * message up in the same turn of the event loop.
+ * Notifying follows alerting's transitions as alerting follows readings: its own cursor, one for the whole fleet. What the dispatcher
+ * decides commits together with the cursor in one transaction: a crash in between decides again and reaches the same messages,
+ * which are there at most once. Delivery takes a committed message up in the same turn of the event loop.
+ *
+ * Its timers run on journal time: they fire once alerting has evaluated every reading received by then, and every transition that
+ * came of it has been worked through.
  *
  * While `WAITING_MAX` messages wait, no further transitions are taken up: they keep where they are, in alerting's state.
  */
 import type { Registry } from 'prom-client';
 import type { Explained, NothingToExplain } from '../alerts/explaining.ts';
 import type { TransitionSource } from '../alerts/transitions.ts';
+import type { Alert, AlertFlag, Transition } from '../domain/alert.ts';
 import type { DeviceDirectory } from '../domain/device.ts';
-import type { Channel } from '../domain/notification.ts';
+import type { ChannelKind } from '../domain/notification.ts';
+import type { LoggedOperation, Operation, OperationResult } from '../domain/operation.ts';
 import type { Rule } from '../domain/rule.ts';
 import type { Database } from '../sqlite/database.ts';
 import { isPassing } from '../sqlite/fault.ts';
 import type { Clock } from '../std/clock.ts';
-import { messageOf } from '../std/errors.ts';
+import { messageOf, Unavailable } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import type { Service } from '../std/service.ts';
-import type { NotifyConfig } from './config.ts';
-import { decide, type MessageKind } from './decide.ts';
+import { Asking } from './asking.ts';
+import { ChannelHealth, type FailingChannel } from './channels/channel-health.ts';
+import type { Notifier } from './channels/notifier.ts';
+import { Composing, type History } from './composing.ts';
+import { Deciding } from './deciding.ts';
 import { Delivery } from './delivery.ts';
-import { factsOf } from './mail/facts.ts';
-import { oneLine } from './mail/mail-text.ts';
-import { createNotifyMetrics, type NotifyMetrics } from './metrics.ts';
-import type { Notifier, OutgoingMessage } from './channels/notifier.ts';
+import { Policy } from './dispatch/policy.ts';
+import { linkKeyOf } from './link-key.ts';
+import { createNotifyMetrics } from './metrics.ts';
+import { itemOf, type NotificationItem } from './notification-item.ts';
+import type { NotifyConfig } from './notify-config.ts';
+import type { Operating } from './operating.ts';
 import { Outbox, type TimelineEntry } from './outbox.ts';
-import type { MessageState, OutboxMessage } from './outbox-row.ts';
-import { render, subjectOf } from './mail/render.ts';
+import type { MessageState } from './outbox-row.ts';
 import { DELIVERY_TIMING, type DeliveryTiming } from './settle.ts';
-import { alertsOf, isUrgent } from './summary.ts';
 import { type ToldExplanation, withTellings } from './would-tell.ts';
 
 export { createNotifiers } from './channels/notifiers.ts';
+export type { NotificationItem } from './notification-item.ts';
 
 export interface NotifyingOptions {
   readonly database: Database;
@@ -41,7 +49,15 @@ export interface NotifyingOptions {
   readonly rules: readonly Rule[];
   readonly directory: DeviceDirectory;
   /** Handed in open; whoever made them closes them. */
-  readonly notifiers: ReadonlyMap<Channel['kind'], Notifier>;
+  readonly notifiers: ReadonlyMap<ChannelKind, Notifier>;
+  /** What alerting has come to: every reading received by then is evaluated, and what came of it is in `transitions`; µs. */
+  readonly journalTime: () => number;
+  /** Null when it is not kept. */
+  readonly alertOf: (id: string) => (Alert & { readonly timeline: readonly Transition[] }) | null;
+  /** For charts; null: there are none. */
+  readonly history: History | null;
+  /** Their flags may have changed. */
+  readonly onFlagged: (alerts: ReadonlySet<string>) => void;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly registry: Registry;
@@ -50,38 +66,13 @@ export interface NotifyingOptions {
   readonly waitingMax?: number;
 }
 
-/** Times in µs. */
-export interface NotificationItem {
-  readonly id: string;
-  readonly alert: string;
-  readonly transition: string;
-  readonly rule: string;
-  readonly device: string;
-  readonly group?: string;
-  readonly level: string;
-  readonly kind: MessageKind;
-  /** Ids of all alerts that it tells of: more than `alert` for the summary of a backlog. */
-  readonly alerts: readonly string[];
-  readonly contact: string;
-  readonly channel: Channel | null;
-  readonly state: MessageState | 'sending';
-  readonly subject: string;
-  readonly createdAt: number;
-  readonly endedAt: number | null;
-  readonly attempts: number;
-  /** Of the next attempt, while it waits. */
-  readonly nextAt: number | null;
-  /** The last attempt's answer, or how it ended. */
-  readonly detail: string | null;
-  /** Transitions whose messages it stands in for. */
-  readonly replaces: readonly string[];
-}
-
-export interface Notifying extends Service {
-  /** There may be new transitions. Cheap; calls within one turn of the event loop count as one. */
+export interface Notifying extends Service, Operating {
+  /** There may be new transitions, or journal time may have come to a timer. Cheap; calls within one turn of the event loop count as one. */
   wake(): void;
   /** Sequence of the last transition that was worked through. */
   followedTo(): number;
+  /** Journal time of its next timer, µs; infinity when none runs. */
+  nextDue(): number;
   /** Newest first; `cursor` is the `next` of the page before. */
   notifications(query: { alert?: string; state?: string; cursor?: string; limit?: number }): {
     items: NotificationItem[];
@@ -89,8 +80,13 @@ export interface Notifying extends Service {
   };
   /** What was decided about an alert and each attempt to tell of it, oldest first. */
   timeline(alert: string): TimelineEntry[];
+  /** Flags that stand beside alerting's own. */
+  flagsOf(alert: string): AlertFlag[];
   /** An explanation with who would be told if it fired now. */
   withTellings(explained: Explained): ToldExplanation | NothingToExplain;
+  /** What people did, in order, after the one of that number. */
+  operations(after: number, limit: number): LoggedOperation[];
+  channelHealth(): { failing: FailingChannel[]; undelivered: string[] };
 }
 
 const TRANSITIONS_AT_ONCE = 200;
@@ -102,24 +98,17 @@ const STORAGE_RETRY_MS = 1000;
 const STATES: readonly string[] = ['waiting', 'delivered', 'superseded', 'given-up'] satisfies MessageState[];
 
 export function createNotifying(options: NotifyingOptions): Notifying {
-  const notifying = new NotifyingService(options);
-  return {
-    id: 'notifying',
-    run: (signal) => notifying.run(signal),
-    wake: () => notifying.wake(),
-    followedTo: () => notifying.followedTo(),
-    notifications: (query) => notifying.notifications(query),
-    timeline: (alert) => notifying.timeline(alert),
-    withTellings: (explained) => notifying.withTellings(explained),
-  };
+  return new NotifyingService(options);
 }
 
-class NotifyingService {
+class NotifyingService implements Notifying {
+  readonly id = 'notifying';
   readonly #options: NotifyingOptions;
   readonly #outbox: Outbox;
+  readonly #deciding: Deciding;
   readonly #delivery: Delivery;
-  readonly #metrics: NotifyMetrics;
-  readonly #rules: ReadonlyMap<string, Rule>;
+  readonly #asking: Asking;
+  readonly #health = new ChannelHealth();
   #isRunning = false;
   #isScheduled = false;
   #fail: (error: unknown) => void = () => undefined;
@@ -127,18 +116,25 @@ class NotifyingService {
 
   constructor(options: NotifyingOptions) {
     this.#options = options;
-    this.#rules = new Map(options.rules.map((rule) => [rule.id, rule]));
-    this.#outbox = new Outbox(options.database);
-    this.#metrics = createNotifyMetrics(options.registry, { outbox: this.#outbox, sending: () => this.#delivery.sendingCount });
+    const { database, config, rules, clock, onFlagged } = options;
+    this.#outbox = new Outbox(database);
+    const composing = new Composing({ ...options, linkKey: linkKeyOf(database) });
+    const { subjectOf } = composing;
+    const isSending = (id: string): boolean => this.#delivery.isSending(id);
+    this.#deciding = new Deciding(new Policy(config, rules), { database, outbox: this.#outbox, clock, subjectOf, isSending, onFlagged });
+    const metrics = createNotifyMetrics(options.registry, { outbox: this.#outbox, sending: () => this.#delivery.sendingCount });
     this.#delivery = new Delivery({
       ...options,
       outbox: this.#outbox,
-      metrics: this.#metrics,
-      contacts: options.config.contacts,
-      compose: (message, channel) => this.#compose(message, channel),
+      metrics,
+      contacts: config.contacts,
+      compose: (message, channel) => composing.compose(message, channel),
+      subjectOf,
+      health: this.#health,
       timing: options.timing ?? DELIVERY_TIMING,
       onFault: (error) => this.#fail(error),
     });
+    this.#asking = new Asking({ ...options, composing, dispatcher: this.#deciding.dispatcher, linkKey: linkKeyOf(database) });
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -148,7 +144,8 @@ class NotifyingService {
       this.#fail = reject;
     });
     const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-    database.transaction(() => this.#outbox.supersedeAllButNewest(clock.now()));
+    const subject = this.#deciding.subjectOf;
+    database.transaction(() => this.#outbox.supersedeAllButNewest({ subject, now: clock.now() }));
     this.#isRunning = true;
     this.#prune();
     this.wake();
@@ -181,7 +178,10 @@ class NotifyingService {
       ...(before !== undefined && { before }),
     });
     const page = messages.slice(0, limit);
-    const items = page.map((message) => this.#item(message)).filter((item) => query.state === undefined || item.state === query.state);
+    const { contacts } = this.#deciding.dispatcher.policy;
+    const items = page
+      .map((message) => itemOf(message, contacts.get(message.contact), this.#delivery.isSending(message.id)))
+      .filter((item) => query.state === undefined || item.state === query.state);
     return { items, next: messages.length > limit ? String(page.at(-1)?.number) : null };
   }
 
@@ -189,13 +189,46 @@ class NotifyingService {
     return this.#outbox.cursor();
   }
 
+  nextDue(): number {
+    return this.#deciding.dispatcher.nextDue;
+  }
+
   timeline(alert: string): TimelineEntry[] {
     return this.#outbox.timeline(alert);
   }
 
-  withTellings(explained: Explained): ToldExplanation | NothingToExplain {
-    return withTellings(explained, this.#options.config, (alert) => this.#outbox.told(alert));
+  flagsOf(alert: string): AlertFlag[] {
+    return this.#deciding.dispatcher.flagsOf(alert);
   }
+
+  withTellings(explained: Explained): ToldExplanation | NothingToExplain {
+    return withTellings(explained, this.#deciding.dispatcher);
+  }
+
+  operations(after: number, limit: number): LoggedOperation[] {
+    return this.#deciding.operations.after(after, limit);
+  }
+
+  channelHealth(): { failing: FailingChannel[]; undelivered: string[] } {
+    const now = this.#options.clock.now();
+    return { failing: this.#health.failing(now), undelivered: this.#health.undelivered(now) };
+  }
+
+  operate(operation: Operation): OperationResult {
+    if (!this.#isRunning) throw new Unavailable('notifying is being started again');
+    // Whatever is known by now comes before it.
+    while (this.#takeUp()) continue;
+    const result = this.#deciding.operate(operation, this.#options.journalTime());
+    this.wake();
+    return result;
+  }
+
+  silences: Operating['silences'] = (query) => this.#asking.silences(query);
+  silence: Operating['silence'] = (id) => this.#asking.silence(id);
+  openLink: Operating['openLink'] = (token) => this.#asking.openLink(token);
+  test: Operating['test'] = (contact, by) => this.#asking.test(contact, by);
+  preview: Operating['preview'] = (alert, contact) => this.#asking.preview(alert, contact);
+  contacts: Operating['contacts'] = () => this.#asking.contacts();
 
   /** Works through what alerting has committed, a bounded number at a time, so that sending goes on in between. */
   #step(): void {
@@ -220,84 +253,18 @@ class NotifyingService {
 
   /** @returns true when there may be more. */
   #takeUp(): boolean {
-    const { database, transitions, clock, config, waitingMax = WAITING_MAX } = this.#options;
+    const { transitions, waitingMax = WAITING_MAX, journalTime } = this.#options;
     if (this.#outbox.waitingCount() >= waitingMax) {
       this.#after(STORAGE_RETRY_MS, () => this.wake());
       return false;
     }
-    const batch = transitions.after(this.#outbox.cursor(), TRANSITIONS_AT_ONCE);
-    const last = batch.at(-1);
-    if (last === undefined) return false;
-    const now = clock.now();
-    database.transaction(() => {
-      const toldOf = (alert: string): string[] => this.#outbox.told(alert);
-      for (const transition of batch) {
-        const decision = decide(transition, { config, told: toldOf(transition.alert.id), toldOf });
-        const subject = decision.kind === null ? '' : subjectOf({ kind: decision.kind, transition, facts: this.#facts(transition.alert) });
-        this.#outbox.record(transition, decision, { subject, now, isSending: this.#delivery.isSending });
-      }
-      this.#outbox.moveCursor(last.sequence);
-    });
-    return batch.length === TRANSITIONS_AT_ONCE;
-  }
-
-  #compose(message: OutboxMessage, channel: Channel): OutgoingMessage {
-    const { transition, kind, replaces } = message;
-    const { publicUrl } = this.#options;
-    const rendered = render({
-      kind,
-      transition,
-      facts: this.#facts(transition.alert),
-      factsOf: (alert) => this.#facts(alert),
-      replaces,
-      publicUrl,
-    });
-    const header = (text: string): string => oneLine(text, 200).replace(/[^\x20-\x7e]/g, '?');
-    return {
-      id: message.id,
-      thread: message.thread,
-      channel,
-      subject: message.subject,
-      text: rendered.text,
-      html: rendered.html,
-      at: message.createdAt,
-      isUrgent: message.isUrgent && kind !== 'resolved' && (kind !== 'backlog' || isUrgent(transition)),
-      labels: {
-        Alert: header(transition.alert.id),
-        Transition: header(transition.id),
-        ...(replaces.length > 0 && { Replaces: replaces.map((replaced) => header(replaced.transition)).join(', ') }),
-      },
-    };
-  }
-
-  #facts(alert: OutboxMessage['transition']['alert']): ReturnType<typeof factsOf> {
-    return factsOf(alert, this.#rules.get(alert.rule), this.#options.directory);
-  }
-
-  #item(message: OutboxMessage): NotificationItem {
-    const { alert } = message.transition;
-    const contact = this.#options.config.contacts.find(({ id }) => id === message.contact);
-    return {
-      id: message.id,
-      alert: message.alert,
-      transition: message.transition.id,
-      rule: alert.rule,
-      device: alert.device,
-      ...(alert.group !== undefined && { group: alert.group }),
-      level: alert.level,
-      kind: message.kind,
-      alerts: alertsOf(message.transition).map(({ id }) => id),
-      contact: message.contact,
-      channel: contact?.channels[Math.min(message.channel, contact.channels.length - 1)] ?? null,
-      state: this.#delivery.isSending(message.id) ? 'sending' : message.state,
-      subject: message.subject,
-      createdAt: message.createdAt,
-      endedAt: message.endedAt,
-      attempts: message.attempts,
-      nextAt: message.state === 'waiting' ? message.nextAt : null,
-      detail: message.detail,
-      replaces: message.replaces.map(({ transition }) => transition),
-    };
+    // Asked first: what is decided later than this time is in none of the transitions that follow.
+    const time = journalTime();
+    const batch = transitions.after(this.#deciding.cursor, TRANSITIONS_AT_ONCE);
+    if (batch.length > 0) this.#deciding.transitions(batch);
+    if (batch.length === TRANSITIONS_AT_ONCE) return true;
+    this.#deciding.advance(time);
+    return false;
   }
 
   #prune(): void {

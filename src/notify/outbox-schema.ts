@@ -1,3 +1,5 @@
+import { NOTIFY_STATE_MIGRATION } from './dispatch/state-rows.ts';
+
 /** Notifying's tables in state.db. Steps are only ever appended. */
 export const NOTIFY_MIGRATIONS: readonly string[] = [
   `CREATE TABLE notify_cursor (id INTEGER PRIMARY KEY CHECK (id = 1), sequence INTEGER NOT NULL) STRICT;
@@ -38,4 +40,19 @@ export const NOTIFY_MIGRATIONS: readonly string[] = [
      PRIMARY KEY (alert, message)
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX notify_about_by_message ON notify_about (message);`,
+
+  `-- A message holds its content, and every message names the alerts that it tells of. What was told stands in the state.
+   DROP TABLE notify_told;
+   ALTER TABLE notify_message RENAME COLUMN transition TO content;
+   ALTER TABLE notify_message ADD COLUMN decided_at INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE notify_message ADD COLUMN received_at INTEGER;
+   INSERT INTO notify_about SELECT alert, id FROM notify_message WHERE true ON CONFLICT DO NOTHING;
+   DROP INDEX notify_by_alert;
+   CREATE INDEX notify_by_contact ON notify_message (contact) WHERE state = 'waiting';
+
+   -- What people did about alerts, in order.
+   CREATE TABLE notify_operation (
+     number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, sequence INTEGER NOT NULL, body TEXT NOT NULL
+   ) STRICT;`,
+  NOTIFY_STATE_MIGRATION,
 ];

@@ -1,24 +1,21 @@
 /**
- * The durable side of notifying: its cursor over transitions, who was told, the messages, and the timeline of what was
- * decided and tried.
+ * The durable side of notifying: its cursor over transitions, the messages, and the timeline of what was decided and tried.
  *
  *     waiting → delivered                  the channel took it
- *     waiting → superseded                 a newer state of the alert goes to the same contact instead; what takes the
- *                                          place of a summary tells of all its alerts
+ *     waiting → superseded                 a newer message about the same alerts goes to the same contact instead: it tells of
+ *                                          all that stood in the older one
  *     waiting → given-up                   refused for good, or not delivered in all the time it was tried
  *
  * That a message is being sent stands in memory only: after a crash it is waiting still and is sent again under the same
  * id. Methods that write are called inside a transaction of the caller's. Times are µs.
  */
-import { createHash } from 'node:crypto';
 import type { SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
-import type { Transition } from '../domain/alert.ts';
 import type { Database } from '../sqlite/database.ts';
-import type { Decision } from './decide.ts';
+import { type Content, foremost, kindOf } from './content.ts';
+import type { NewMessage } from './dispatch/dispatch-state.ts';
+import { joined } from './joined.ts';
 import { type MessageState, messageOfRow, type OutboxMessage, type Replaced, stateOf } from './outbox-row.ts';
 import { NOTIFY_MIGRATIONS } from './outbox-schema.ts';
-import { summarySubject } from './mail/render-summary.ts';
-import { alertsOf, endedBy, isUrgent, joined, tellingsOf } from './summary.ts';
 
 export interface TimelineEntry {
   /** `decision`, `sent`, `attempt`, `fallback`, `superseded`, `given-up` */
@@ -32,16 +29,15 @@ export interface TimelineEntry {
   readonly times: number;
 }
 
+/** @param at when it was decided on, µs */
+export type SubjectOf = (content: Content, at: number) => string;
+
 const REPLACED_MAX = 20;
 const RETENTION_MS = 30 * 86_400_000;
 const MESSAGES_MAX = 100_000;
 const TIMELINE_MAX = 300_000;
 const PRUNED_AT_ONCE = 1000;
 const TIMELINE_PER_ALERT_MAX = 1000;
-
-/** The same transition and contact make the same message, however often they are replayed. */
-export const messageId = (transition: string, contact: string): string =>
-  createHash('sha256').update(`${transition}\n${contact}`).digest('hex').slice(0, 32);
 
 export class Outbox {
   readonly #database: Database;
@@ -61,47 +57,32 @@ export class Outbox {
     this.#run('INSERT INTO notify_cursor VALUES (1, ?) ON CONFLICT DO UPDATE SET sequence = excluded.sequence', sequence);
   }
 
-  told(alert: string): string[] {
-    return this.#all('SELECT contact FROM notify_told WHERE alert = ?', alert).map(({ contact }) => String(contact));
-  }
-
   /**
-   * Keeps the decision and adds its messages; one that is there already is left alone. What waits for the same contact about
-   * the same alerts is superseded, unless it is being sent at this moment: what becomes of that one, its attempt says.
-   * @param context `subject` is of the transition's own message; the subject of a summary follows from what it holds
+   * Adds a message; one that is there already is left alone. What waits for the same contact about the same alerts is
+   * superseded, unless it is being sent at this moment: what becomes of that one, its attempt says.
+   * @param context `now` is the clock's: from when it is tried, and for how long
    */
-  record(transition: Transition, decision: Decision, context: { subject: string; now: number; isSending: (id: string) => boolean }): void {
+  add(message: NewMessage, context: { subject: SubjectOf; now: number; isSending: (id: string) => boolean }): void {
+    const { id, contact, content, thread, at, isUrgent, receivedAt } = message;
+    if (this.#get('SELECT 1 FROM notify_message WHERE id = ?', id) !== undefined) return;
     const { now } = context;
-    const summary = decision.summary ?? [{ alert: transition.alert, reason: null }];
-    for (const { alert, reason } of summary) {
-      const detail = reason === null ? decision.reason : `in the summary of a backlog: ${reason}`;
-      this.note({ alert: alert.id, transition: transition.id, message: null, kind: 'decision', detail, at: now });
-    }
-    for (const { contact, transition: telling } of tellingsOf(transition, decision)) {
-      const id = messageId(transition.id, contact);
-      if (this.#get('SELECT 1 FROM notify_message WHERE id = ?', id) !== undefined) continue;
-      const alerts = alertsOf(telling);
-      const older = this.#waitingFor(telling, contact).filter((message) => !context.isSending(message.id));
-      this.#run(
-        `INSERT INTO notify_message (id, alert, contact, kind, urgent, subject, transition, thread, replaces, state, created_at,
-           channel, channel_since, channel_attempts, attempts, next_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, '[]', 'waiting', ?, 0, ?, 0, 0, ?)`,
-        ...[id, telling.alert.id, contact, decision.kind, isUrgent(telling) ? 1 : 0],
-        ...[decision.kind === 'backlog' ? summarySubject(telling) : context.subject, JSON.stringify(telling)],
-        ...[this.#firstMessage(telling.alert.id, contact), now, now, now],
-      );
-      if (decision.kind === 'backlog') this.#tellsOf(id, telling);
-      this.#replace(older, id, now);
-      for (const alert of alerts) this.#run('INSERT INTO notify_told VALUES (?, ?, ?) ON CONFLICT DO NOTHING', alert.id, contact, id);
-    }
-    for (const alert of endedBy(transition)) this.#run('DELETE FROM notify_told WHERE alert = ?', alert);
+    const older = this.#waitingFor(content, contact).filter((waiting) => !context.isSending(waiting.id));
+    this.#run(
+      `INSERT INTO notify_message (id, alert, contact, kind, urgent, subject, content, thread, replaces, state, decided_at, received_at,
+         created_at, channel, channel_since, channel_attempts, attempts, next_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, '[]', 'waiting', ?, ?, ?, 0, ?, 0, 0, ?)`,
+      ...[id, foremost(content).id, contact, kindOf(content), isUrgent ? 1 : 0, context.subject(content, at), JSON.stringify(content), thread],
+      ...[at, receivedAt, now, now, now],
+    );
+    this.#tellsOf(id, content);
+    this.#replace(older, id, context);
   }
 
   /** The message was tried in vain: ends it in favour of a newer one about the same alerts to the same contact, if one waits. */
-  supersededBy(message: OutboxMessage, now: number): OutboxMessage | null {
-    const newer = this.#waitingFor(message.transition, message.contact).filter(({ number }) => number > message.number);
+  supersededBy(message: OutboxMessage, context: { subject: SubjectOf; now: number }): OutboxMessage | null {
+    const newer = this.#waitingFor(message.content, message.contact).filter(({ number }) => number > message.number);
     const last = newer.pop() ?? null;
-    if (last !== null) this.#replace([message, ...newer], last.id, now);
+    if (last !== null) this.#replace([message, ...newer], last.id, context);
     return last;
   }
 
@@ -197,9 +178,8 @@ export class Outbox {
       values.push(value);
     };
     if (query.alert !== undefined) {
-      conditions.push(`number IN (SELECT number FROM notify_message WHERE alert = ?
-        UNION SELECT number FROM notify_about JOIN notify_message ON id = message WHERE notify_about.alert = ?)`);
-      values.push(query.alert, query.alert);
+      conditions.push('number IN (SELECT number FROM notify_about JOIN notify_message ON id = message WHERE notify_about.alert = ?)');
+      values.push(query.alert);
     }
     add('state = ?', query.state);
     add('number < ?', query.before);
@@ -219,16 +199,15 @@ export class Outbox {
   }
 
   /** At the start: of messages to one contact about one alert only the newest waits. Of two, one was being sent at a crash. */
-  supersedeAllButNewest(now: number): void {
+  supersedeAllButNewest(context: { subject: SubjectOf; now: number }): void {
     const rows = this.#all(
-      `SELECT alert, contact FROM (SELECT alert, contact, number FROM notify_message WHERE state = 'waiting'
-           UNION SELECT notify_about.alert, contact, number FROM notify_about JOIN notify_message ON id = message WHERE state = 'waiting')
-         GROUP BY alert, contact HAVING count(*) > 1`,
+      `SELECT notify_about.alert, contact FROM notify_about JOIN notify_message ON id = message WHERE state = 'waiting'
+         GROUP BY notify_about.alert, contact HAVING count(*) > 1`,
     );
     for (const { alert, contact } of rows) {
       const waiting = this.#waitingAbout(String(alert), String(contact));
       const newest = waiting.pop();
-      if (newest !== undefined) this.#replace(waiting, newest.id, now);
+      if (newest !== undefined) this.#replace(waiting, newest.id, context);
     }
   }
 
@@ -257,16 +236,16 @@ export class Outbox {
    * goes on where the last of them had got to on its way through the contact's channels: an alert that changes often must
    * not keep its contact from ever reaching the fallback.
    */
-  #replace(older: readonly OutboxMessage[], newerId: string, now: number): void {
+  #replace(older: readonly OutboxMessage[], newerId: string, context: { subject: SubjectOf; now: number }): void {
     const last = older.at(-1);
     const row = this.#get('SELECT * FROM notify_message WHERE id = ?', newerId);
     if (last === undefined || row === undefined) return;
-    const newer = this.#widened(messageOfRow(row), older);
+    const newer = this.#widened(messageOfRow(row), older, context.subject);
     for (const message of older)
-      this.#end(message, { state: 'superseded', detail: `replaced by: ${newer.subject}`, now, kind: 'superseded' });
+      this.#end(message, { state: 'superseded', detail: `replaced by: ${newer.subject}`, now: context.now, kind: 'superseded' });
     const replaces = older.flatMap((message): Replaced[] => [
       ...message.replaces,
-      { transition: message.transition.id, subject: message.subject, level: message.transition.alert.level, at: message.transition.at },
+      { id: message.id, subject: message.subject, level: foremost(message.content).level, at: message.decidedAt },
     ]);
     this.#run(
       'UPDATE notify_message SET replaces = ?, urgent = ?, channel = ?, channel_since = ? WHERE id = ?',
@@ -275,42 +254,36 @@ export class Outbox {
     );
   }
 
-  /** Makes a summary of a message that takes the place of one about more alerts. It has not been tried yet. */
-  #widened(message: OutboxMessage, older: readonly OutboxMessage[]): OutboxMessage {
-    const before = older.map(({ transition }) => transition);
-    const transition = joined(message.transition, before);
-    if (transition === message.transition) return message;
-    const subject = summarySubject(transition);
-    const alert = transition.alert.id;
+  /** It tells of what the older ones told of, too. It has not been tried yet. */
+  #widened(message: OutboxMessage, older: readonly OutboxMessage[], subjectOf: SubjectOf): OutboxMessage {
+    const before = older.map(({ content }) => content);
+    const content = joined(message.content, before);
+    if (content === message.content) return message;
+    const subject = subjectOf(content, message.decidedAt);
+    const alert = foremost(content).id;
+    const kind = kindOf(content);
     this.#run(
-      `UPDATE notify_message SET kind = 'backlog', alert = ?, subject = ?, transition = ? WHERE id = ?`,
-      ...[alert, subject, JSON.stringify(transition), message.id],
+      'UPDATE notify_message SET kind = ?, alert = ?, subject = ?, content = ? WHERE id = ?',
+      ...[kind, alert, subject, JSON.stringify(content), message.id],
     );
-    this.#tellsOf(message.id, transition);
-    return { ...message, kind: 'backlog', alert, subject, transition };
+    this.#tellsOf(message.id, content);
+    return { ...message, kind, alert, subject, content };
   }
 
-  #tellsOf(id: string, transition: Transition): void {
-    for (const alert of alertsOf(transition)) this.#run('INSERT INTO notify_about VALUES (?, ?) ON CONFLICT DO NOTHING', alert.id, id);
+  #tellsOf(id: string, { items }: Content): void {
+    for (const { alert } of items) this.#run('INSERT INTO notify_about VALUES (?, ?) ON CONFLICT DO NOTHING', alert.id, id);
   }
 
-  /** Which message one about this alert answers to. */
-  #firstMessage(alert: string, contact: string): string | null {
-    const row = this.#get('SELECT first_message FROM notify_told WHERE alert = ? AND contact = ?', alert, contact);
-    return row === undefined ? null : String(row.first_message);
-  }
-
-  #waitingFor(transition: Transition, contact: string): OutboxMessage[] {
-    const waiting = alertsOf(transition).flatMap(({ id }) => this.#waitingAbout(id, contact));
+  #waitingFor({ items }: Content, contact: string): OutboxMessage[] {
+    if (this.#get(`SELECT 1 FROM notify_message WHERE contact = ? AND state = 'waiting' LIMIT 1`, contact) === undefined) return [];
+    const waiting = items.flatMap(({ alert }) => this.#waitingAbout(alert.id, contact));
     return [...new Map(waiting.map((message) => [message.number, message])).values()].sort((a, b) => a.number - b.number);
   }
 
   #waitingAbout(alert: string, contact: string): OutboxMessage[] {
-    const sql = `SELECT * FROM notify_message WHERE contact = ? AND state = 'waiting' AND number IN (
-        SELECT number FROM notify_message INDEXED BY notify_by_alert WHERE alert = ?
-        UNION SELECT number FROM notify_about JOIN notify_message ON id = message WHERE notify_about.alert = ?)
-      ORDER BY number`;
-    return this.#all(sql, contact, alert, alert).map(messageOfRow);
+    const sql = `SELECT notify_message.* FROM notify_about JOIN notify_message ON id = message
+      WHERE notify_about.alert = ? AND contact = ? AND state = 'waiting' ORDER BY number`;
+    return this.#all(sql, alert, contact).map(messageOfRow);
   }
 
   #end(message: OutboxMessage, end: { state: MessageState; detail: string; now: number; kind: string }): void {
@@ -319,8 +292,8 @@ export class Outbox {
   }
 
   /** On the timeline of every alert that the message tells of. */
-  #noteOf({ id, transition }: OutboxMessage, entry: { kind: string; detail: string; at: number }): void {
-    for (const alert of alertsOf(transition)) this.note({ ...entry, alert: alert.id, transition: transition.id, message: id });
+  #noteOf({ id, content }: OutboxMessage, entry: { kind: string; detail: string; at: number }): void {
+    for (const { alert, transition } of content.items) this.note({ ...entry, alert: alert.id, transition, message: id });
   }
 
   #statement(sql: string): StatementSync {

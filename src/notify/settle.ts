@@ -54,13 +54,16 @@ export function settle(
   const giveUpAt = attempted.createdAt + timing.giveUpAfterMs * 1000;
   if (now >= giveUpAt) return { next: 'given-up', reason: 'not delivered in all the time it was tried' };
   if (attempted.hasNextChannel && now >= fallbackAt) return { next: 'fallback', reason: 'not delivered for too long' };
-  const delayMs = isPermanent
+  // The other side may have said when.
+  const askedMs = outcome.outcome === 'retryable' ? (outcome.afterMs ?? 0) : 0;
+  const backedOffMs = isPermanent
     ? timing.retryMaxMs
     : backoffMs(attempted.channelAttempts, {
         firstMs: timing.retryFirstMs,
         maxMs: timing.retryMaxMs,
         ...(options.random && { random: options.random }),
       });
+  const delayMs = Math.max(askedMs, backedOffMs);
   const deadline = attempted.hasNextChannel ? Math.min(fallbackAt, giveUpAt) : giveUpAt;
   return { next: 'retry', at: Math.min(now + delayMs * 1000, deadline) };
 }

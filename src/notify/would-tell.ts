@@ -2,8 +2,7 @@
 import type { Explained, Explanation, NothingToExplain, RuleExplanation } from '../alerts/explaining.ts';
 import type { Alert, Level } from '../domain/alert.ts';
 import type { Channel } from '../domain/notification.ts';
-import type { NotifyConfig } from './config.ts';
-import { decide } from './decide.ts';
+import type { Dispatcher } from './dispatch/dispatcher.ts';
 
 export interface Telling {
   readonly level: Level;
@@ -16,45 +15,27 @@ export interface Telling {
 export type ToldRule = RuleExplanation & { readonly ifItFired: readonly Telling[] };
 export type ToldExplanation = Omit<Explanation, 'rules'> & { readonly rules: readonly ToldRule[] };
 
-/** @param told who was told of an alert already, by its id */
-export function withTellings(
-  explained: Explained,
-  config: NotifyConfig,
-  told: (alert: string) => readonly string[],
-): ToldExplanation | NothingToExplain {
+export function withTellings(explained: Explained, dispatcher: Dispatcher): ToldExplanation | NothingToExplain {
   if ('unknown' in explained) return explained;
   const device = explained.device?.id ?? null;
-  return { ...explained, rules: explained.rules.map((rule) => ({ ...rule, ifItFired: tellingsIn(rule, device, { config, told }) })) };
+  return { ...explained, rules: explained.rules.map((rule) => ({ ...rule, ifItFired: tellingsIn(rule, device, dispatcher) })) };
 }
 
-function tellingsIn(
-  rule: RuleExplanation,
-  device: string | null,
-  memory: { config: NotifyConfig; told: (alert: string) => readonly string[] },
-): Telling[] {
-  const { config, told } = memory;
+function tellingsIn(rule: RuleExplanation, device: string | null, dispatcher: Dispatcher): Telling[] {
   const raised = rule.silence?.raises ?? null;
   const levels = new Set([...rule.levels.map(({ level }) => level), ...(raised === null ? [] : [raised])]);
   return [...levels].map((level) => {
-    const alert = hypothetical(rule, device ?? rule.group ?? '', level);
-    const at = alert.since;
-    const transition = {
-      id: `${alert.id}/0`,
-      sequence: 0,
-      kind: 'firing',
-      fromLevel: null,
-      alert,
-      at,
-      receivedAt: null,
-      reason: '',
-    } as const;
-    const { contacts, reason } = decide(transition, { config, told: rule.alert === null ? [] : told(rule.alert.id) });
-    return { level, contacts: contacts.map((id) => ({ id, channels: channelsOf(id, config) })), reason };
+    const routes = dispatcher.preview(hypothetical(rule, device ?? rule.group ?? '', level));
+    const told = [...new Set(routes.flatMap(({ contacts }) => contacts))];
+    const reasons = routes.map(({ plan, contacts, mutes }) => {
+      const whom = contacts.length === 0 ? 'tells nobody' : `to ${contacts.join(', ')}`;
+      return `${plan.name} ${whom}${mutes.length === 0 ? '' : `; held back now: ${mutes.join(', ')}`}`;
+    });
+    return { level, contacts: told.map((id) => ({ id, channels: channelsOf(id, dispatcher) })), reason: reasons.join('; ') };
   });
 }
 
-const channelsOf = (id: string, { contacts }: NotifyConfig): readonly Channel[] =>
-  contacts.find((contact) => contact.id === id)?.channels ?? [];
+const channelsOf = (id: string, { policy }: Dispatcher): readonly Channel[] => policy.contacts.get(id)?.channels ?? [];
 
 function hypothetical({ rule, group, labels, alert }: RuleExplanation, device: string, level: Level): Alert {
   return {

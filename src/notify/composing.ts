@@ -1,0 +1,142 @@
+/**
+ * A message from the outbox as a channel takes it: texts, links that act, a chart. Everything but the chart is the same to the
+ * byte when the message is sent again; the chart is of the history as it is then, and left out where that cannot be had in time.
+ */
+import type { Alert } from '../domain/alert.ts';
+import type { DeviceDirectory } from '../domain/device.ts';
+import type { Channel } from '../domain/notification.ts';
+import type { Value } from '../domain/reading.ts';
+import type { Rule } from '../domain/rule.ts';
+import type { Clock } from '../std/clock.ts';
+import { messageOf } from '../std/errors.ts';
+import type { Logger } from '../std/logger.ts';
+import { signLink } from './action-links.ts';
+import type { Links, OutgoingMessage } from './channels/notifier.ts';
+import { type Content, foremost, isFiring, isUrgent, kindOf } from './content.ts';
+import { chartSvg, describeChart } from './mail/chart.ts';
+import { chartPng } from './mail/chart-png.ts';
+import { type ChartRequest, chartInputOf, chartRequestOf } from './mail/chart-request.ts';
+import { type AlertFacts, factsOf } from './mail/facts.ts';
+import { alertUrl, idText } from './mail/mail-text.ts';
+import { type Rendered, render, subjectOf } from './mail/render.ts';
+import type { OutboxMessage } from './outbox-row.ts';
+
+export type Point = { readonly at: number; readonly value: Value };
+/** Readings of one metric, oldest first, no more than a few hundred. */
+export type History = (request: ChartRequest) => Promise<readonly Point[]>;
+
+export interface ComposingOptions {
+  readonly rules: readonly Rule[];
+  readonly directory: DeviceDirectory;
+  readonly publicUrl: string | null;
+  readonly linkKey: Uint8Array;
+  /** Null: no charts. */
+  readonly history: History | null;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const CHART_WAIT_MS = 2000;
+const LINK_DAYS = 7;
+const DAY_US = 86_400_000_000;
+const CHART_ID = 'chart@tocsin';
+
+export class Composing {
+  readonly #options: ComposingOptions;
+  readonly #rules: ReadonlyMap<string, Rule>;
+
+  constructor(options: ComposingOptions) {
+    this.#options = options;
+    this.#rules = new Map(options.rules.map((rule) => [rule.id, rule]));
+  }
+
+  factsOf = (alert: Alert): AlertFacts => factsOf(alert, this.#rules.get(alert.rule), this.#options.directory);
+  subjectOf = (content: Content, at: number): string => subjectOf(content, this.factsOf, at);
+
+  async compose(message: OutboxMessage, channel: Channel): Promise<OutgoingMessage> {
+    const { content, contact, decidedAt } = message;
+    const chart = channel.kind === 'email' ? await this.#chart(content, decidedAt) : null;
+    const links = this.#links(content, contact, decidedAt);
+    const shown = { content, contact, at: decidedAt, links, chart, replaces: message.replaces };
+    const rendered = this.render(shown);
+    const alert = foremost(content);
+    const [first] = content.items;
+    return {
+      id: message.id,
+      thread: message.thread,
+      contact,
+      channel,
+      kind: kindOf(content),
+      subject: message.subject,
+      text: rendered.text,
+      html: rendered.html,
+      chart: chart === null ? null : { contentId: CHART_ID, png: chart.png },
+      at: message.createdAt,
+      isUrgent: message.isUrgent && isUrgent(content) && content.items.some((item) => isFiring(item.alert)),
+      content,
+      links,
+      labels: {
+        Alert: idText(alert.id),
+        Transition: idText(first?.transition ?? ''),
+        ...(message.replaces.length > 0 && { Replaces: message.replaces.map(({ id }) => idText(id)).join(', ') }),
+      },
+    };
+  }
+
+  /** As it would be told now; without a chart. */
+  preview(content: Content, contact: string, at: number): Rendered {
+    return this.render({ content, contact, at, links: this.#links(content, contact, at), chart: null, replaces: [] });
+  }
+
+  render(shown: {
+    content: Content;
+    at: number;
+    links: Links | null;
+    chart: { describes: string } | null;
+    replaces: OutboxMessage['replaces'];
+    contact: string;
+  }): Rendered {
+    const { content, at, links, chart, replaces } = shown;
+    const { publicUrl } = this.#options;
+    const picture = chart === null ? null : { contentId: CHART_ID, describes: chart.describes };
+    return render({ content, factsOf: this.factsOf, replaces, publicUrl, links, chart: picture, at });
+  }
+
+  #links(content: Content, contact: string, at: number): Links | null {
+    const { publicUrl, linkKey } = this.#options;
+    if (publicUrl === null) return null;
+    const alert = foremost(content);
+    const isOfOne = content.items.length === 1 && content.more === 0 && isFiring(alert) && content.cause.kind !== 'test';
+    const to = (action: 'acknowledge' | 'silence'): string | null =>
+      isOfOne ? `${publicUrl}/a/${signLink({ alert: alert.id, contact, action, expiresAt: at + LINK_DAYS * DAY_US }, linkKey)}` : null;
+    return { alert: alertUrl(publicUrl, alert.id), acknowledge: to('acknowledge'), silence: to('silence') };
+  }
+
+  async #chart(content: Content, at: number): Promise<{ png: Uint8Array; describes: string } | null> {
+    const { history, clock, logger } = this.#options;
+    const [only, ...others] = content.items;
+    if (history === null || only === undefined || others.length > 0 || content.cause.kind === 'test') return null;
+    const { alert } = only;
+    const facts = this.factsOf(alert);
+    const request = chartRequestOf(alert, facts, at);
+    if (request === null) return null;
+    const late = new AbortController();
+    try {
+      const points = await Promise.race([history(request), clock.sleep(CHART_WAIT_MS, late.signal).then(() => null)]);
+      if (points === null || points.length === 0) return null;
+      const input = chartInputOf(request, { alert, facts, points: withLatest(points, alert, at) });
+      return { png: chartPng(chartSvg(input)), describes: describeChart(input) };
+    } catch (error) {
+      logger.warn({ error: messageOf(error), alert: alert.id }, 'a mail goes without its chart');
+      return null;
+    } finally {
+      late.abort();
+    }
+  }
+}
+
+/** History lags a moment behind: the value that the alert is about is known. */
+function withLatest(points: readonly Point[], { value, state }: Alert, at: number): readonly Point[] {
+  const last = points.at(-1);
+  return value === null || state !== 'firing' || last === undefined || last.value === value || last.at >= at ? points : [...points, { at, value }];
+}

@@ -1,0 +1,219 @@
+/**
+ * The dispatcher's memory, and what it has decided since it was last asked. The indexes follow from the memberships: they are
+ * made anew at a start, and kept by the methods here, which are the only ones that change a membership.
+ */
+import type { Alert } from '../../domain/alert.ts';
+import type { Content } from '../content.ts';
+import { Agenda } from './agenda.ts';
+import { Kept } from './kept.ts';
+import type { Policy, RoutePlan } from './policy.ts';
+import type { AlertEntry, ContactState, Fired, Flap, Group, Membership, Mute, Storm, StoredSilence, Summary } from './state.ts';
+
+/** A message that the outbox is to hold. */
+export interface NewMessage {
+  readonly id: string;
+  readonly contact: string;
+  readonly content: Content;
+  /** The first message of its incident to the contact; null: it is the first. */
+  readonly thread: string | null;
+  /** Journal time, µs. */
+  readonly at: number;
+  readonly isUrgent: boolean;
+  /** When the reading reached us that it tells of; null when it tells of none in particular. */
+  readonly receivedAt: number | null;
+}
+
+/** A step of the way from alert to message, for the alert's timeline. */
+export interface Note {
+  readonly alert: string;
+  readonly transition: string;
+  readonly detail: string;
+  /** Journal time, µs. */
+  readonly at: number;
+}
+
+export interface Decided {
+  readonly messages: readonly NewMessage[];
+  readonly notes: readonly Note[];
+  /** Alerts whose flags may have changed. */
+  readonly flagged: ReadonlySet<string>;
+}
+
+/** What is kept, by kind: the rows of the state. */
+export interface Tables {
+  readonly alert: Kept<AlertEntry>;
+  readonly group: Kept<Group>;
+  readonly mute: Kept<Mute>;
+  readonly summary: Kept<Summary>;
+  readonly storm: Kept<Storm>;
+  /** By route, what newly fired of late. */
+  readonly rate: Kept<readonly Fired[]>;
+  readonly contact: Kept<ContactState>;
+  readonly flap: Kept<Flap>;
+  readonly silence: Kept<StoredSilence>;
+  /** `clock`: journal time and the policy's fingerprint. */
+  readonly meta: Kept<{ readonly now: number; readonly fingerprint: string }>;
+}
+
+/** What a group's timer is called: it ends with the group. */
+export const GROUP = '6/group/';
+
+export type SetKind = 'group' | 'mute' | 'summary' | 'storm' | 'held';
+/** An alert on one of its routes. */
+export interface Member {
+  readonly entry: AlertEntry;
+  readonly route: string;
+}
+
+export class DispatchState {
+  readonly policy: Policy;
+  readonly tables: Tables = {
+    alert: new Kept(),
+    group: new Kept(),
+    mute: new Kept(),
+    summary: new Kept(),
+    storm: new Kept(),
+    rate: new Kept(),
+    contact: new Kept(),
+    flap: new Kept(),
+    silence: new Kept(),
+    meta: new Kept(),
+  };
+  readonly agenda = new Agenda();
+  /** Journal time, µs. */
+  now = 0;
+  #messages: NewMessage[] = [];
+  #notes: Note[] = [];
+  #flagged = new Set<string>();
+  readonly #sets = new Map<string, Set<string>>();
+  /** An alert was forgotten: whoever keeps an index of alerts strikes it out. */
+  onForgotten: (id: string) => void = () => undefined;
+
+  constructor(policy: Policy) {
+    this.policy = policy;
+  }
+
+  take(): Decided {
+    const decided = { messages: this.#messages, notes: this.#notes, flagged: this.#flagged };
+    this.#messages = [];
+    this.#notes = [];
+    this.#flagged = new Set();
+    return decided;
+  }
+
+  note(entry: { readonly alert: Pick<Alert, 'id'>; readonly transition: string }, detail: string): void {
+    this.#notes.push({ alert: entry.alert.id, transition: entry.transition, detail, at: this.now });
+  }
+
+  message(message: NewMessage): void {
+    this.#messages.push(message);
+  }
+
+  flag(alert: string): void {
+    this.#flagged.add(alert);
+  }
+
+  entry(id: string): AlertEntry | undefined {
+    return this.tables.alert.get(id);
+  }
+
+  touch(entry: AlertEntry): void {
+    this.tables.alert.touch(entry.alert.id);
+  }
+
+  /** Alerts of a group, a mute, a summary, or in a route's storm, each with the route on which it is there; or held for a contact. */
+  members(of: SetKind, key: string): Member[] {
+    const set = this.#sets.get(`${of}/${key}`);
+    if (set === undefined) return [];
+    return [...set].flatMap((member) => {
+      const end = member.indexOf('\n');
+      const entry = this.entry(member.slice(0, end));
+      return entry === undefined ? [] : [{ entry, route: member.slice(end + 1) }];
+    });
+  }
+
+  memberCount(of: SetKind, key: string): number {
+    return this.#sets.get(`${of}/${key}`)?.size ?? 0;
+  }
+
+  /** After a start: every index from what the rows say. */
+  reindex(): void {
+    this.#sets.clear();
+    for (const entry of this.tables.alert.values()) {
+      for (const [route, membership] of Object.entries(entry.on)) this.#index(entry.alert.id, route, membership, true);
+      for (const contact of entry.heldFor) this.#put(`held/${contact}`, entry.alert.id, '', true);
+    }
+  }
+
+  join(entry: AlertEntry, plan: RoutePlan, membership: Membership): void {
+    this.leave(entry, plan.key);
+    entry.on[plan.key] = membership;
+    this.#index(entry.alert.id, plan.key, membership, true);
+    this.touch(entry);
+  }
+
+  leave(entry: AlertEntry, route: string): void {
+    const membership = entry.on[route];
+    if (membership === undefined) return;
+    this.#index(entry.alert.id, route, membership, false);
+    delete entry.on[route];
+    this.touch(entry);
+    // Without alerts an incident is over, and a mute holds nothing back.
+    if (this.memberCount('group', membership.group) === 0) {
+      this.tables.group.delete(membership.group);
+      this.agenda.delete(GROUP + membership.group);
+    }
+    for (const mute of membership.mutes) if (this.memberCount('mute', mute) === 0) this.tables.mute.delete(mute);
+  }
+
+  /** Changes a membership that the entry has. */
+  change(entry: AlertEntry, route: string, to: Partial<Omit<Membership, 'group'>>): void {
+    const membership = entry.on[route];
+    if (membership === undefined) return;
+    this.#index(entry.alert.id, route, membership, false);
+    Object.assign(membership, to);
+    this.#index(entry.alert.id, route, membership, true);
+    this.touch(entry);
+  }
+
+  hold(entry: AlertEntry, contact: string): void {
+    if (entry.heldFor.includes(contact)) return;
+    entry.heldFor = [...entry.heldFor, contact];
+    this.#put(`held/${contact}`, entry.alert.id, '', true);
+    this.touch(entry);
+  }
+
+  release(entry: AlertEntry, contact: string): void {
+    if (!entry.heldFor.includes(contact)) return;
+    entry.heldFor = entry.heldFor.filter((other) => other !== contact);
+    this.#put(`held/${contact}`, entry.alert.id, '', false);
+    this.touch(entry);
+  }
+
+  /** Forgets an alert that is over when nobody is to hear of it any more. */
+  settle(entry: AlertEntry): void {
+    if (entry.alert.state === 'firing' || Object.keys(entry.on).length > 0 || entry.heldFor.length > 0) return;
+    this.tables.alert.delete(entry.alert.id);
+    this.onForgotten(entry.alert.id);
+    this.flag(entry.alert.id);
+  }
+
+  #index(id: string, route: string, { group, mutes, summary, isInStorm }: Membership, isIn: boolean): void {
+    this.#put(`group/${group}`, id, route, isIn);
+    for (const mute of mutes) this.#put(`mute/${mute}`, id, route, isIn);
+    if (summary !== null) this.#put(`summary/${summary}`, id, route, isIn);
+    if (isInStorm) this.#put(`storm/${route}`, id, route, isIn);
+  }
+
+  #put(key: string, id: string, route: string, isIn: boolean): void {
+    const member = `${id}\n${route}`;
+    const set = this.#sets.get(key);
+    if (isIn) {
+      if (set === undefined) this.#sets.set(key, new Set([member]));
+      else set.add(member);
+    } else if (set !== undefined) {
+      set.delete(member);
+      if (set.size === 0) this.#sets.delete(key);
+    }
+  }
+}

@@ -1,0 +1,425 @@
+/**
+ * From transitions to messages: `(state, event, now) → (state, messages)`, without a clock, a database or a network. Events are
+ * transitions, operations of people, and timers; what is decided is timed by journal time alone, so that the same journal and the
+ * same operations give the same messages, live and in a replay.
+ *
+ *     inhibition → schedule → silence → route → group → dedupe → limits → outbox        (`muting`, `policy`, `grouping`, `telling`)
+ *     flapping and storms stand before the group; escalation, reminders, summaries and digests are timers
+ *
+ * A timer due at T fires with now = T, once every transition decided up to T has been worked through; of several at the same T
+ * mutes begin and end first, then groups are told, then summaries, escalations, digests.
+ */
+import type { Alert, AlertFlag, Transition } from '../../domain/alert.ts';
+import { levelRank } from '../../domain/alert.ts';
+import type { Operation, OperationResult } from '../../domain/operation.ts';
+import { isFiring } from '../content.ts';
+import { matches } from '../matching.ts';
+import { type Decided, DispatchState, type Tables } from './dispatch-state.ts';
+import { armEscalations, endEscalations, escalate, isEscalationKey } from './escalating.ts';
+import { armFlaps, calmed, flapped, isFlapKey } from './flapping.ts';
+import { armGroup, contactsOf, dueBy, flush, groupOf, isGroupKey, isOld, newsIn } from './grouping.ts';
+import { Muting, summaryKey } from './muting.ts';
+import { groupKey, groupValues, type Policy, type RoutePlan } from './policy.ts';
+import type { AlertEntry, StoredSilence } from './state.ts';
+import { isStormKey, Storming } from './storming.ts';
+import { isSummaryKey, sum } from './summing.ts';
+import { armDigests, digest, isDigestKey, isDone, isFlapping } from './telling.ts';
+
+const ACKNOWLEDGEMENT = '3/acknowledgement/';
+const META = 'clock';
+
+export class Dispatcher {
+  readonly #state: DispatchState;
+  readonly #muting: Muting;
+  readonly #storming: Storming;
+
+  /** @param load puts the stored rows in; without it there is nothing yet */
+  constructor(policy: Policy, load: (tables: Tables) => void = () => undefined) {
+    this.#state = new DispatchState(policy);
+    this.#muting = new Muting(this.#state);
+    this.#storming = new Storming(this.#state);
+    load(this.#state.tables);
+    this.#begin();
+  }
+
+  /** Journal time up to which it has worked, µs. */
+  get now(): number {
+    return this.#state.now;
+  }
+  /** Journal time of the next timer, µs; infinity when none runs. */
+  get nextDue(): number {
+    return this.#state.agenda.nextDue;
+  }
+  get policy(): Policy {
+    return this.#state.policy;
+  }
+  /** Rows that have changed since they were last written. */
+  get tables(): Tables {
+    return this.#state.tables;
+  }
+
+  /** What was decided since it was last asked. */
+  take(): Decided {
+    return this.#state.take();
+  }
+
+  transition(transition: Transition): void {
+    this.advance(transition.journaledAt - 1);
+    this.#to(transition.journaledAt);
+    const { kind, alert } = transition;
+    if (kind === 'pending' || kind === 'cancelled') {
+      const why = kind === 'pending' ? 'pending: nobody is told before it fires' : 'ended before it fired: nobody is told';
+      this.#state.note({ alert, transition: transition.id }, why);
+      return;
+    }
+    if (kind === 'backlog') this.#backlogEnded(transition);
+    else this.#changed(transition);
+  }
+
+  /** Journal time goes on: every timer due up to and including `until` fires. */
+  advance(until: number): void {
+    for (let next = this.#state.agenda.pop(until); next !== null; next = this.#state.agenda.pop(until)) {
+      this.#to(next.due);
+      this.#fire(next.key);
+    }
+    this.#to(until);
+  }
+
+  /** @param at journal time; every transition up to it has been worked through */
+  operate(operation: Operation, at: number): OperationResult {
+    this.advance(at);
+    if (operation.kind === 'silence') return this.#silence(operation.silence);
+    if (operation.kind === 'end-silence') {
+      const silence = this.#state.tables.silence.get(operation.silence);
+      if (silence === undefined) return refused(`there is no silence ${operation.silence}`, 'tocsin silences lists them');
+      this.#muting.endSilence(operation.silence, operation.by);
+      return { done: true };
+    }
+    const entry = this.#state.entry(operation.alert);
+    if (operation.kind === 'comment') {
+      this.#state.note(entry ?? { alert: { id: operation.alert }, transition: '' }, `${operation.by}: ${operation.comment}`);
+      return { done: true };
+    }
+    if (entry === undefined || !isFiring(entry.alert)) return refused(`the alert ${operation.alert} does not fire`, null);
+    if (operation.kind === 'acknowledge') this.#acknowledge(entry, operation);
+    else if (entry.acknowledgement !== null) this.#unacknowledge(entry, `acknowledgement taken back by ${operation.by}`);
+    return { done: true };
+  }
+
+  /** What stands beside the alert's state: alerting knows of the other flags. */
+  flagsOf(id: string): AlertFlag[] {
+    const entry = this.#state.entry(id);
+    if (entry === undefined || !isFiring(entry.alert)) return [];
+    const mutes = Object.values(entry.on).flatMap((membership) => membership.mutes);
+    const flags: AlertFlag[] = [];
+    if (entry.acknowledgement !== null) flags.push('acknowledged');
+    if (mutes.some((key) => key.startsWith('silence/'))) flags.push('silenced');
+    if (mutes.some((key) => key.startsWith('inhibition/'))) flags.push('inhibited');
+    if (isFlapping(this.#state, entry)) flags.push('flapping');
+    return flags;
+  }
+
+  entry(id: string): AlertEntry | undefined {
+    return this.#state.entry(id);
+  }
+
+  /** How many alerts a silence mutes now. */
+  silencedCount(id: string): number {
+    return new Set(this.#state.members('mute', `silence/${id}`).map(({ entry }) => entry.alert.id)).size;
+  }
+
+  /** What would hold the alert back, as sentences; and who would be told, if it fired now. */
+  preview(alert: Alert): { readonly plan: RoutePlan; readonly mutes: readonly string[]; readonly contacts: readonly string[] }[] {
+    const entry = this.#state.entry(alert.id);
+    return this.#state.policy.routesOf(alert).map((plan) => ({
+      plan,
+      mutes: this.#muting.mutesOf({ alert }, plan),
+      contacts: contactsOf(this.#state, plan, entry === undefined ? [] : [entry]),
+    }));
+  }
+
+  #to(time: number): void {
+    if (time <= this.#state.now) return;
+    this.#state.now = time;
+  }
+
+  /** Notes journal time and policy beside the rest, when something of it is about to be written. */
+  stamp(): void {
+    const { now, policy, tables } = this.#state;
+    const before = tables.meta.get(META);
+    if (before?.now !== now || before.fingerprint !== policy.fingerprint)
+      tables.meta.set(META, { now, fingerprint: policy.fingerprint });
+  }
+
+  #begin(): void {
+    const state = this.#state;
+    const { tables, policy } = state;
+    const meta = tables.meta.get(META);
+    state.now = meta?.now ?? 0;
+    state.reindex();
+    this.#muting.begin();
+    this.#storming.begin();
+    armFlaps(state);
+    armDigests(state);
+    for (const group of tables.group.values()) armGroup(state, group);
+    for (const { key, dueAt } of tables.summary.values()) state.agenda.set(summaryKey(key), dueAt);
+    for (const entry of tables.alert.values()) {
+      this.#armAcknowledgement(entry);
+      if (Object.keys(entry.escalations).length > 0) armEscalations(state, entry);
+    }
+    // A restart, or a reload that changes nothing, is silent.
+    if (meta !== undefined && meta.fingerprint !== policy.fingerprint) this.#policyChanged();
+  }
+
+  /** Other routes, contacts, schedules: whoever is to be told now, and was not, is told. */
+  #policyChanged(): void {
+    const state = this.#state;
+    for (const entry of [...state.tables.alert.values()]) {
+      this.#route(entry);
+      if (Object.keys(entry.on).length === 0) {
+        state.note(entry, 'over, and its route is gone: nobody is told that it came and went');
+        state.settle(entry);
+        continue;
+      }
+      this.#muting.alertChanged(entry);
+      for (const plan of this.#plansOf(entry)) {
+        const group = groupOf(state, plan, entry);
+        dueBy(state, group, state.now + plan.groupWaitMs[entry.alert.level] * 1000);
+      }
+      for (const key of Object.keys(entry.escalations)) if (!state.policy.escalations.has(key)) delete entry.escalations[key];
+      if (isFiring(entry.alert)) armEscalations(state, entry);
+    }
+  }
+
+  #fire(key: string): void {
+    const state = this.#state;
+    if (this.#muting.fired(key)) return;
+    if (isGroupKey(key)) flush(state, key);
+    else if (isStormKey(key)) this.#storming.flush(key);
+    else if (isSummaryKey(key)) sum(state, key);
+    else if (isEscalationKey(key)) escalate(state, key);
+    else if (isDigestKey(key)) digest(state, key);
+    else if (isFlapKey(key)) {
+      const entry = calmed(state, key);
+      if (entry !== null) this.#tell(entry);
+    } else {
+      const entry = state.entry(key.slice(ACKNOWLEDGEMENT.length));
+      if (entry !== undefined) this.#unacknowledge(entry, `acknowledgement of ${entry.acknowledgement?.by ?? 'nobody'} has expired`);
+    }
+  }
+
+  #changed({ kind, alert, id, reason, receivedAt, fromLevel }: Transition): void {
+    const state = this.#state;
+    const known = state.entry(alert.id);
+    if (known === undefined && !isFiring(alert)) {
+      state.note({ alert, transition: id }, 'resolved: nobody had been told of it');
+      return;
+    }
+    const entry: AlertEntry = known ?? {
+      alert,
+      transition: id,
+      reason,
+      receivedAt,
+      firedAt: state.now,
+      told: {},
+      on: {},
+      acknowledgement: null,
+      escalations: {},
+      heldFor: [],
+    };
+    Object.assign(entry, { alert, transition: id, reason, receivedAt });
+    if (known === undefined) state.tables.alert.set(alert.id, entry);
+    else state.touch(entry);
+    if (isOld(entry)) state.note(entry, 'retrospective: told in the summary at the end of the backlog');
+    else if (kind !== 'no-data') flapped(state, entry);
+    const isHigher = kind === 'level' && levelRank(alert.level) > levelRank(fromLevel);
+    if (isHigher) this.#risen(entry);
+    if (!isFiring(alert)) endEscalations(state, entry);
+    this.#route(entry);
+    this.#muting.alertChanged(entry);
+    if (isOld(entry)) return;
+    if (kind === 'firing') this.#explainRoutes(entry);
+    this.#tell(entry, kind === 'firing');
+    if (!isFiring(alert)) this.#over(entry);
+  }
+
+  /** News of an alert, on each of its routes: what a storm or a summary tells of is theirs. */
+  #tell(entry: AlertEntry, isNew = false): void {
+    const state = this.#state;
+    for (const plan of this.#plansOf(entry)) {
+      const membership = entry.on[plan.key];
+      if (membership === undefined || membership.mutes.length > 0) continue;
+      if (membership.summary !== null) this.#hasten(membership.summary, entry, plan);
+      else if (membership.isInStorm) this.#storming.changed(entry, plan);
+      else if (!(isNew && this.#storming.takes(entry, plan))) newsIn(state, plan, entry);
+    }
+  }
+
+  /** What is critical by now does not wait for the summary of the rest. */
+  #hasten(key: string, { alert }: AlertEntry, plan: RoutePlan): void {
+    const summary = this.#state.tables.summary.get(key);
+    const dueAt = this.#state.now + plan.groupWaitMs[alert.level] * 1000;
+    if (summary === undefined || !isFiring(alert) || dueAt >= summary.dueAt) return;
+    summary.dueAt = dueAt;
+    this.#state.tables.summary.touch(key);
+    this.#state.agenda.set(summaryKey(key), dueAt);
+  }
+
+  #over(entry: AlertEntry): void {
+    const mutes = Object.values(entry.on).flatMap((membership) => membership.mutes);
+    entry.acknowledgement = null;
+    this.#state.agenda.delete(ACKNOWLEDGEMENT + entry.alert.id);
+    this.#muting.endDone(mutes);
+  }
+
+  /** On the routes as the alert is now; one that is over stays where it was. What another route told of it, it keeps. */
+  #route(entry: AlertEntry): void {
+    const state = this.#state;
+    if (!isFiring(entry.alert)) {
+      for (const route of Object.keys(entry.on)) if (state.policy.route(route) === undefined) state.leave(entry, route);
+      if (Object.keys(entry.on).length > 0 || isDone(state, entry)) return;
+    }
+    const plans = state.policy.routesOf(entry.alert);
+    for (const route of Object.keys(entry.on)) if (!plans.some(({ key }) => key === route)) state.leave(entry, route);
+    for (const plan of plans) {
+      const group = groupKey(plan, groupValues(plan, entry.alert));
+      if (entry.on[plan.key]?.group === group) continue;
+      groupOf(state, plan, entry);
+      state.join(entry, plan, { group, mutes: [], summary: null, isInStorm: false });
+    }
+  }
+
+  #plansOf(entry: AlertEntry): RoutePlan[] {
+    return Object.keys(entry.on).flatMap((key) => this.#state.policy.route(key) ?? []);
+  }
+
+  #explainRoutes(entry: AlertEntry): void {
+    for (const plan of this.#plansOf(entry)) {
+      const persons = this.#state.policy.persons(plan.to, this.#state.now);
+      const whom = persons.length === 0 ? 'tells nobody' : `to ${persons.join(', ')}`;
+      const waitMs = plan.groupWaitMs[entry.alert.level];
+      this.#state.note(entry, `${plan.name} ${whom}${waitMs === 0 || persons.length === 0 ? '' : `, in ${waitMs / 1000} s`}`);
+    }
+  }
+
+  #backlogEnded({ id, backlog, alert }: Transition): void {
+    const state = this.#state;
+    if (backlog === undefined) return;
+    const { device, from, to } = backlog;
+    const listed = new Map(backlog.alerts.filter(({ firedAt }) => firedAt !== null).map((each) => [each.id, each]));
+    const left = [...state.tables.alert.values()].filter((entry) => isOld(entry) && entry.alert.device === device && !listed.has(entry.alert.id));
+    const entries = [...listed.values()].map((each) => this.#ofBacklog(each, id));
+    for (const entry of left) {
+      entry.alert = { ...entry.alert, flags: entry.alert.flags.filter((flag) => flag !== 'retrospective') };
+      state.touch(entry);
+    }
+    const more = Math.max(0, backlog.more - left.length);
+    const all = [...entries, ...left];
+    if (all.length === 0) state.note({ alert, transition: id }, `summary of the backlog of ${device}: nothing in it had fired, nobody is told`);
+    const key = `backlog/${id}`;
+    let isAny = false;
+    for (const entry of all) {
+      for (const plan of this.#plansOf(entry)) {
+        if ((entry.on[plan.key]?.mutes.length ?? 0) > 0) continue;
+        state.change(entry, plan.key, { summary: key, isInStorm: false });
+        isAny = true;
+      }
+    }
+    if (!isAny) return;
+    state.tables.summary.set(key, { kind: 'backlog', key, device, from, to, dueAt: state.now, more });
+    state.agenda.set(summaryKey(key), state.now);
+  }
+
+  #ofBacklog(alert: Alert, transition: string): AlertEntry {
+    const state = this.#state;
+    const known = state.entry(alert.id);
+    const reason = known?.reason ?? 'in a backlog';
+    const entry: AlertEntry = known ?? {
+      alert,
+      transition,
+      reason,
+      receivedAt: null,
+      firedAt: state.now,
+      told: {},
+      on: {},
+      acknowledgement: null,
+      escalations: {},
+      heldFor: [],
+    };
+    Object.assign(entry, { alert, transition });
+    if (known === undefined) state.tables.alert.set(alert.id, entry);
+    else state.touch(entry);
+    this.#routeAll(entry);
+    this.#muting.alertChanged(entry);
+    return entry;
+  }
+
+  /** Also of what came and went before it was ever on a route. */
+  #routeAll(entry: AlertEntry): void {
+    if (Object.keys(entry.on).length > 0) return this.#route(entry);
+    for (const plan of this.#state.policy.routesOf(entry.alert)) {
+      const { key } = groupOf(this.#state, plan, entry);
+      this.#state.join(entry, plan, { group: key, mutes: [], summary: null, isInStorm: false });
+    }
+  }
+
+  #acknowledge(entry: AlertEntry, { by, comment, until }: Extract<Operation, { kind: 'acknowledge' }>): void {
+    const state = this.#state;
+    entry.acknowledgement = { by, at: state.now, until, level: entry.alert.level };
+    endEscalations(state, entry);
+    this.#armAcknowledgement(entry);
+    state.touch(entry);
+    state.flag(entry.alert.id);
+    const end = until === null ? '' : ` until ${new Date(until / 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+    state.note(entry, `acknowledged by ${by}${end}${comment === null || comment === '' ? '' : `: ${comment}`}`);
+  }
+
+  /** Reminders and escalation begin again, the first reminder at once. */
+  #unacknowledge(entry: AlertEntry, why: string): void {
+    const state = this.#state;
+    if (entry.acknowledgement === null) return;
+    entry.acknowledgement = null;
+    state.agenda.delete(ACKNOWLEDGEMENT + entry.alert.id);
+    state.touch(entry);
+    state.flag(entry.alert.id);
+    state.note(entry, why);
+    for (const { group: key } of Object.values(entry.on)) {
+      const group = state.tables.group.get(key);
+      if (group === undefined || group.remindAt === null) continue;
+      group.remindAt = state.now;
+      armGroup(state, group);
+    }
+    armEscalations(state, entry);
+  }
+
+  /** Acknowledged was what it was before. */
+  #risen(entry: AlertEntry): void {
+    const { acknowledgement, alert } = entry;
+    if (acknowledgement !== null && levelRank(alert.level) > levelRank(acknowledgement.level)) {
+      entry.acknowledgement = null;
+      this.#state.agenda.delete(ACKNOWLEDGEMENT + alert.id);
+      this.#state.note(entry, `${alert.level} is more than ${acknowledgement.by} has acknowledged (${acknowledgement.level})`);
+      this.#state.flag(alert.id);
+    }
+    if (entry.acknowledgement === null) endEscalations(this.#state, entry);
+  }
+
+  #armAcknowledgement({ alert, acknowledgement }: AlertEntry): void {
+    this.#state.agenda.set(ACKNOWLEDGEMENT + alert.id, acknowledgement?.until ?? Number.POSITIVE_INFINITY);
+  }
+
+  #silence(silence: StoredSilence | Omit<StoredSilence, 'endedAt' | 'endedBy'>): OperationResult {
+    const { endsAt, startsAt } = silence;
+    const state = this.#state;
+    const known = state.tables.silence.get(silence.id);
+    if (known !== undefined && known.endedAt !== null) return refused(`the silence ${silence.id} has ended`, 'make a new one');
+    if (endsAt !== null && endsAt <= state.now) return refused('the silence would have ended already', 'give a later end');
+    const isMatching = [...state.tables.alert.values()].some(({ alert }) => isFiring(alert) && matches(silence.match, alert));
+    if (endsAt === null && (startsAt > state.now || !isMatching))
+      return refused('nothing that it matches fires, so it would end at once', 'give it an end: for or until');
+    this.#muting.silence({ ...silence, endedAt: null, endedBy: null });
+    return { done: true };
+  }
+}
+
+const refused = (problem: string, hint: string | null): OperationResult => ({ done: false, problem, hint });

@@ -1,0 +1,154 @@
+/**
+ * Groups: the alerts of a route with equal `groupBy` values. Their news go out together:
+ *
+ *     newly firing, a higher level, all resolved   after `groupWait` of the level
+ *     other changes, some resolved                 when `groupInterval` has passed since the last message
+ *     a reminder                                   every `repeatInterval` while something fires that nobody has acknowledged
+ *
+ * What is muted, waits for a summary, belongs to a storm or to a backlog is told elsewhere.
+ */
+import { type Cause, isFiring } from '../content.ts';
+import { type DispatchState, GROUP, type Member } from './dispatch-state.ts';
+import { armEscalations } from './escalating.ts';
+import { groupKey, groupValues, type RoutePlan } from './policy.ts';
+import type { AlertEntry, Group } from './state.ts';
+import { isDone, isHeld, isPressing, newsFor, type Pick, send, toldOf } from './telling.ts';
+
+export const isGroupKey = (key: string): boolean => key.startsWith(GROUP);
+
+/** The group of an alert on a route; it is made where there is none. */
+export function groupOf(state: DispatchState, plan: RoutePlan, entry: AlertEntry): Group {
+  const by = groupValues(plan, entry.alert);
+  const key = groupKey(plan, by);
+  const known = state.tables.group.get(key);
+  if (known !== undefined) return known;
+  const group: Group = { key, route: plan.key, by, first: {}, dueAt: null, lastSentAt: null, remindAt: null };
+  state.tables.group.set(key, group);
+  return group;
+}
+
+export const isToldElsewhere = ({ entry, route }: Member): boolean => {
+  const membership = entry.on[route];
+  return membership === undefined || membership.mutes.length > 0 || membership.summary !== null || membership.isInStorm || isOld(entry);
+};
+export const isOld = ({ alert }: AlertEntry): boolean => alert.flags.includes('retrospective');
+
+/** The alert has news for its group: when they go out at the latest. */
+export function newsIn(state: DispatchState, plan: RoutePlan, entry: AlertEntry): void {
+  const group = groupOf(state, plan, entry);
+  const contacts = contactsOf(state, plan, [entry]);
+  const all = contacts.map((contact) => ({ contact, news: newsFor(state, entry, contact) }));
+  const isUrgent = all.some(({ contact, news }) => news !== null && isPressing(entry, contact, news));
+  const waitUs = plan.groupWaitMs[entry.alert.level] * 1000;
+  const isOver = !isFiring(entry.alert) && !state.members('group', group.key).some((member) => isFiring(member.entry.alert));
+  const dueAt = isUrgent || isOver ? state.now + waitUs : Math.max(state.now + waitUs, intervalEnd(group, plan));
+  dueBy(state, group, dueAt);
+}
+
+export function dueBy(state: DispatchState, group: Group, dueAt: number): void {
+  if (group.dueAt === null || dueAt < group.dueAt) group.dueAt = dueAt;
+  armGroup(state, group);
+}
+
+/** Something was told of it elsewhere: reminders count from now. */
+export function toldElsewhere(state: DispatchState, group: Group, plan: RoutePlan): void {
+  group.lastSentAt = state.now;
+  remindLater(state, group, plan);
+  armGroup(state, group);
+}
+
+export function armGroup(state: DispatchState, group: Group): void {
+  state.tables.group.touch(group.key);
+  const due = Math.min(group.dueAt ?? Number.POSITIVE_INFINITY, group.remindAt ?? Number.POSITIVE_INFINITY);
+  state.agenda.set(GROUP + group.key, due);
+}
+
+export function flush(state: DispatchState, agendaKey: string): void {
+  const group = state.tables.group.get(agendaKey.slice(GROUP.length));
+  if (group === undefined) return;
+  const plan = state.policy.route(group.route);
+  const members = state.members('group', group.key);
+  if (plan === undefined) return forget(state, group);
+  group.dueAt = null;
+  const here = members.filter((member) => !isToldElsewhere(member)).map(({ entry }) => entry);
+  const isReminding = group.remindAt !== null && group.remindAt <= state.now;
+  const since = group.lastSentAt;
+  const isSent = sendNews(state, { group, plan, entries: here, isReminding });
+  if (isSent) group.lastSentAt = state.now;
+  if (isSent || isReminding) remindLater(state, group, plan);
+  else if (since === null && here.some(({ alert }) => isFiring(alert))) group.remindAt ??= remindAt(state, plan);
+  for (const entry of here) {
+    if (isFiring(entry.alert)) armEscalations(state, entry);
+    else if (isDone(state, entry)) leave(state, entry, plan);
+  }
+  if (state.memberCount('group', group.key) === 0) forget(state, group);
+  else armGroup(state, group);
+}
+
+function leave(state: DispatchState, entry: AlertEntry, plan: RoutePlan): void {
+  if (Object.keys(entry.told).length === 0 && entry.heldFor.length === 0) state.note(entry, 'resolved: nobody had been told of it');
+  state.leave(entry, plan.key);
+  state.settle(entry);
+}
+
+/** @returns whether anything went out, or was held back by a limit */
+function sendNews(
+  state: DispatchState,
+  of: { group: Group; plan: RoutePlan; entries: readonly AlertEntry[]; isReminding: boolean },
+): boolean {
+  const { group, plan, entries, isReminding } = of;
+  const isAnyFiring = entries.some(({ alert }) => isFiring(alert));
+  const isIntervalOver = state.now >= intervalEnd(group, plan);
+  const onRoute = new Set(state.policy.persons(plan.to, state.now));
+  let isSent = false;
+  let isWaiting = false;
+  for (const contact of contactsOf(state, plan, entries)) {
+    const isTold = (entry: AlertEntry): boolean => onRoute.has(contact) || entry.told[contact] !== undefined;
+    const picks = entries.filter(isTold).flatMap((entry): Pick[] => {
+      const news = newsFor(state, entry, contact);
+      return news === null || isHeld(entry, contact) ? [] : [{ entry, news }];
+    });
+    const isRemindedOf = ({ alert, acknowledgement }: AlertEntry): boolean => isFiring(alert) && acknowledgement === null;
+    const reminded = isReminding && onRoute.has(contact) ? entries.filter(isRemindedOf) : [];
+    const told = picks.filter(({ news }) => news !== 'resolved' || plan.sendResolved || !isAnyFiring);
+    const isPressed = told.some(({ entry, news }) => isPressing(entry, contact, news));
+    const isDue = isPressed || (told.length > 0 && (!isAnyFiring || isIntervalOver));
+    if (!isDue && reminded.length === 0) {
+      isWaiting ||= told.length > 0;
+      continue;
+    }
+    const still = reminded.filter((entry) => !told.some((pick) => pick.entry === entry) && !isHeld(entry, contact));
+    const all = [...told, ...still.map((entry): Pick => ({ entry, news: 'still' }))];
+    if (all.length === 0) continue;
+    const cause: Cause = isDue
+      ? { kind: 'update', group: group.by }
+      : { kind: 'reminder', since: group.lastSentAt ?? state.now, group: group.by };
+    send(state, contact, { cause, picks: all, first: group.first, mayBeHeld: true });
+    isSent = true;
+  }
+  if (isWaiting) group.dueAt = Math.max(intervalEnd(group, plan), state.now + 1);
+  return isSent;
+}
+
+/** Whoever the route names now, and whoever was told of one of them before. */
+export function contactsOf(state: DispatchState, plan: RoutePlan, entries: readonly AlertEntry[]): string[] {
+  const contacts = new Set(state.policy.persons(plan.to, state.now));
+  for (const entry of entries) for (const contact of toldOf(state, entry)) contacts.add(contact);
+  return [...contacts];
+}
+
+const intervalEnd = ({ lastSentAt }: Group, { groupIntervalMs }: RoutePlan): number =>
+  lastSentAt === null ? 0 : lastSentAt + groupIntervalMs * 1000;
+
+const remindAt = (state: DispatchState, { repeatIntervalMs }: RoutePlan): number | null =>
+  repeatIntervalMs === null ? null : state.now + repeatIntervalMs * 1000;
+
+function remindLater(state: DispatchState, group: Group, plan: RoutePlan): void {
+  const isAnyFiring = state.members('group', group.key).some(({ entry }) => isFiring(entry.alert));
+  group.remindAt = isAnyFiring ? remindAt(state, plan) : null;
+}
+
+function forget(state: DispatchState, group: Group): void {
+  state.agenda.delete(GROUP + group.key);
+  state.tables.group.delete(group.key);
+}

@@ -1,0 +1,290 @@
+/**
+ * What holds an alert back on a route, and what goes out at the end of that. In this order, each a key:
+ *
+ *     inhibition   an unresolved source matches that has equal values; an alert that is source and target is not inhibited by
+ *                  another one of which the same is true, as they would mute each other
+ *     schedule     the route is not `active`, or is `muted`, at this time
+ *     silence      one that has begun and not ended matches
+ *
+ * A mute remembers what it held back. When the last one ends that holds an alert, the alert goes into that mute's summary: what
+ * fires still, and what came and went. So nothing is lost by having been muted, and nothing comes out of it one by one.
+ */
+import { isWithin, nextBoundary } from '../calendar.ts';
+import { isFiring } from '../content.ts';
+import { labelOf, matches } from '../matching.ts';
+import type { Inhibition } from '../notify-config.ts';
+import type { DispatchState } from './dispatch-state.ts';
+import { DEFAULT_ROUTE, type RoutePlan } from './policy.ts';
+import type { AlertEntry, Mute, StoredSilence } from './state.ts';
+import { isDone } from './telling.ts';
+
+/** Alerts that one mute keeps for its summary; past that the oldest that are over are only counted. */
+const KEPT_PER_MUTE_MAX = 1000;
+/** Silences that are over and can still be looked at. */
+const ENDED_KEPT_MAX = 500;
+const SILENCE = '1/silence/';
+const SCHEDULE = '2/schedule/';
+
+type Keyed = Inhibition & { readonly key: string };
+
+export class Muting {
+  readonly #state: DispatchState;
+  /** By inhibition and equal values: ids of alerts that are sources, and targets. */
+  readonly #sources = new Map<string, Set<string>>();
+  readonly #targets = new Map<string, Set<string>>();
+  /** Under which keys an alert stands in them. */
+  readonly #standing = new Map<string, { sources: readonly string[]; targets: readonly string[] }>();
+
+  constructor(state: DispatchState) {
+    this.#state = state;
+    state.onForgotten = (id) => this.#unplace(id);
+  }
+
+  /** After a start: what there is of alerts, silences and schedules. */
+  begin(): void {
+    for (const entry of this.#state.tables.alert.values()) this.#place(entry);
+    for (const silence of this.#state.tables.silence.values()) this.#armSilence(silence);
+    for (const id of this.#state.policy.schedules.keys()) this.#armSchedule(id);
+  }
+
+  /** The alert is new or has changed: who it inhibits, and what holds it back. */
+  alertChanged(entry: AlertEntry): void {
+    const before = this.#standing.get(entry.alert.id)?.sources ?? [];
+    this.#place(entry);
+    const now = this.#standing.get(entry.alert.id)?.sources ?? [];
+    this.remute(entry);
+    if (!isFiring(entry.alert)) for (const { mutes } of Object.values(entry.on)) this.#bound(mutes.at(-1));
+    for (const key of [...before, ...now]) if (before.includes(key) !== now.includes(key)) this.#remuteTargets(key);
+  }
+
+  /** What holds the alert back on each of its routes, now. */
+  remute(entry: AlertEntry): void {
+    for (const route of Object.keys(entry.on)) {
+      const plan = this.#state.policy.route(route);
+      if (plan !== undefined) this.#hold(entry, plan, this.mutesOf(entry, plan));
+    }
+  }
+
+  remuteAll(): void {
+    for (const entry of [...this.#state.tables.alert.values()]) this.remute(entry);
+  }
+
+  mutesOf(entry: Pick<AlertEntry, 'alert'>, plan: RoutePlan): string[] {
+    const { policy, now, tables } = this.#state;
+    const inhibited = policy.inhibitions.flatMap((inhibition) => {
+      if (!matches(inhibition.target, entry.alert)) return [];
+      const key = keyOf(inhibition, entry);
+      return this.#isInhibited(entry, inhibition, key) ? [key] : [];
+    });
+    const scheduled = isOff(plan, this.#state, now) ? [`schedule/${plan.key}`] : [];
+    const silenced = [...tables.silence.values()].flatMap((silence) =>
+      isInForce(silence, now) && matches(silence.match, entry.alert) ? [`silence/${silence.id}`] : [],
+    );
+    return [...inhibited, ...scheduled, ...silenced];
+  }
+
+  silence(silence: StoredSilence): void {
+    const { silence: silences } = this.#state.tables;
+    silences.set(silence.id, silence);
+    const ended = [...silences.values()].filter(({ endedAt }) => endedAt !== null);
+    for (const { id } of ended.slice(0, Math.max(0, ended.length - ENDED_KEPT_MAX))) silences.delete(id);
+    this.#armSilence(silence);
+    this.remuteAll();
+  }
+
+  /** It ends now; `by` null: by itself. */
+  endSilence(id: string, by: string | null): void {
+    const silence = this.#state.tables.silence.get(id);
+    if (silence === undefined || silence.endedAt !== null) return;
+    this.#state.tables.silence.set(id, { ...silence, endedAt: this.#state.now, endedBy: by });
+    this.#state.agenda.delete(SILENCE + id);
+    for (const { entry } of this.#state.members('mute', `silence/${id}`)) this.remute(entry);
+  }
+
+  /** Silences that were to hold until what they match is resolved, and it is. */
+  endDone(mutes: readonly string[]): void {
+    for (const key of mutes) {
+      const silence = key.startsWith('silence/') ? this.#state.tables.silence.get(key.slice('silence/'.length)) : undefined;
+      if (silence === undefined || silence.endsAt !== null || !isInForce(silence, this.#state.now)) continue;
+      if (!this.#state.members('mute', key).some(({ entry }) => isFiring(entry.alert))) this.endSilence(silence.id, null);
+    }
+  }
+
+  /** A timer of a silence or of a schedule; false: it is another's. */
+  fired(key: string): boolean {
+    if (key.startsWith(SILENCE)) {
+      const silence = this.#state.tables.silence.get(key.slice(SILENCE.length));
+      if (silence === undefined) return true;
+      if (silence.endsAt !== null && silence.endsAt <= this.#state.now) this.endSilence(silence.id, null);
+      else {
+        this.#armSilence(silence);
+        this.remuteAll();
+      }
+      return true;
+    }
+    if (!key.startsWith(SCHEDULE)) return false;
+    this.#armSchedule(key.slice(SCHEDULE.length));
+    this.remuteAll();
+    return true;
+  }
+
+  #hold(entry: AlertEntry, plan: RoutePlan, mutes: readonly string[]): void {
+    const membership = entry.on[plan.key];
+    if (membership === undefined) return;
+    const before = membership.mutes;
+    if (before.length === mutes.length && before.every((key, index) => key === mutes[index])) return;
+    const state = this.#state;
+    for (const key of mutes) if (!before.includes(key)) this.#noteMuted(entry, plan, key);
+    const ended = before.filter((key) => !mutes.includes(key)).at(-1);
+    if (mutes.length > 0 || ended === undefined) {
+      // What was to be told at the end of another mute is this one's to tell now.
+      state.change(entry, plan.key, { mutes, summary: null, isInStorm: false });
+    } else {
+      this.#toSummary(entry, plan, ended);
+    }
+    for (const key of before) if (state.memberCount('mute', key) === 0) state.tables.mute.delete(key);
+    state.flag(entry.alert.id);
+  }
+
+  #toSummary(entry: AlertEntry, plan: RoutePlan, ended: string): void {
+    const state = this.#state;
+    const mute = state.tables.mute.get(ended);
+    const isNews = isFiring(entry.alert) || !isDone(state, entry) || Object.keys(entry.told).length === 0;
+    if (mute === undefined || !isNews) {
+      state.change(entry, plan.key, { mutes: [], summary: null });
+      return;
+    }
+    const dueAt = state.now + (isFiring(entry.alert) ? plan.groupWaitMs[entry.alert.level] : plan.groupWaitMs.info) * 1000;
+    const summary = state.tables.summary.get(ended);
+    if (summary === undefined) {
+      const { kind, name, by, since, more } = mute;
+      state.tables.summary.set(ended, { key: ended, kind: 'mute-end', mute: kind, name, by, from: since, to: state.now, dueAt, more });
+    } else if (dueAt < summary.dueAt) {
+      summary.dueAt = dueAt;
+      state.tables.summary.touch(ended);
+    }
+    state.change(entry, plan.key, { mutes: [], summary: ended });
+    state.note(entry, `${describe(mute)} has ended: told in its summary`);
+    state.agenda.set(summaryKey(ended), Math.min(dueAt, summary?.dueAt ?? dueAt));
+  }
+
+  #noteMuted(entry: AlertEntry, plan: RoutePlan, key: string): void {
+    const { tables, now } = this.#state;
+    let mute = tables.mute.get(key);
+    if (mute === undefined) {
+      mute = { key, since: now, more: 0, ...this.#described(entry, plan, key) };
+      tables.mute.set(key, mute);
+    }
+    if (isFiring(entry.alert)) this.#state.note(entry, `held back: ${describe(mute)}; its end tells of it`);
+  }
+
+  #described(entry: AlertEntry, plan: RoutePlan, key: string): Pick<Mute, 'kind' | 'name' | 'by'> {
+    if (key.startsWith('silence/')) {
+      const { comment, by } = this.#state.tables.silence.get(key.slice('silence/'.length)) ?? { comment: '', by: null };
+      return { kind: 'silence', name: comment, by };
+    }
+    if (key.startsWith('schedule/')) return { kind: 'schedule', name: scheduleNames(plan), by: null };
+    const [source] = this.#sources.get(key) ?? [];
+    const of = source === undefined ? undefined : this.#state.entry(source);
+    return { kind: 'inhibition', name: of === undefined ? entry.alert.rule : `${of.alert.rule} on ${of.alert.device}`, by: null };
+  }
+
+  /** The oldest that are over go first: they are counted. */
+  #bound(key: string | undefined): void {
+    const state = this.#state;
+    if (key === undefined || state.memberCount('mute', key) <= KEPT_PER_MUTE_MAX) return;
+    const oldest = state.members('mute', key).find(({ entry }) => !isFiring(entry.alert) && Object.keys(entry.told).length === 0);
+    const mute = state.tables.mute.get(key);
+    if (oldest === undefined || mute === undefined) return;
+    mute.more += 1;
+    state.tables.mute.touch(key);
+    state.note(oldest.entry, `too much is held back by the ${mute.kind}: only counted in its summary`);
+    state.leave(oldest.entry, oldest.route);
+    state.settle(oldest.entry);
+  }
+
+  #isInhibited(entry: Pick<AlertEntry, 'alert'>, { source }: Keyed, key: string): boolean {
+    const sources = this.#sources.get(key);
+    if (sources === undefined) return false;
+    const isBoth = matches(source, entry.alert);
+    for (const id of sources) {
+      if (id === entry.alert.id) continue;
+      if (!isBoth || this.#targets.get(key)?.has(id) !== true) return true;
+    }
+    return false;
+  }
+
+  #remuteTargets(key: string): void {
+    for (const id of [...(this.#targets.get(key) ?? [])]) {
+      const entry = this.#state.entry(id);
+      if (entry !== undefined) this.remute(entry);
+    }
+  }
+
+  #place(entry: AlertEntry): void {
+    const { alert } = entry;
+    this.#unplace(alert.id);
+    const { inhibitions } = this.#state.policy;
+    if (inhibitions.length === 0) return;
+    const sources = inhibitions.filter(({ source }) => isFiring(alert) && matches(source, alert)).map((each) => keyOf(each, entry));
+    const targets = inhibitions.filter(({ target }) => matches(target, alert)).map((each) => keyOf(each, entry));
+    if (sources.length + targets.length === 0) return;
+    for (const key of sources) put(this.#sources, key, alert.id);
+    for (const key of targets) put(this.#targets, key, alert.id);
+    this.#standing.set(alert.id, { sources, targets });
+  }
+
+  #unplace(id: string): void {
+    const standing = this.#standing.get(id);
+    if (standing === undefined) return;
+    for (const key of standing.sources) drop(this.#sources, key, id);
+    for (const key of standing.targets) drop(this.#targets, key, id);
+    this.#standing.delete(id);
+  }
+
+  #armSilence({ id, startsAt, endsAt, endedAt }: StoredSilence): void {
+    const { agenda, now } = this.#state;
+    if (endedAt !== null) return agenda.delete(SILENCE + id);
+    agenda.set(SILENCE + id, startsAt > now ? startsAt : (endsAt ?? Number.POSITIVE_INFINITY));
+  }
+
+  #armSchedule(id: string): void {
+    const schedule = this.#state.policy.schedules.get(id);
+    if (schedule !== undefined) this.#state.agenda.set(SCHEDULE + id, nextBoundary(schedule, this.#state.now));
+  }
+}
+
+export const isInForce = ({ startsAt, endedAt, endsAt }: StoredSilence, now: number): boolean =>
+  endedAt === null && startsAt <= now && (endsAt === null || now < endsAt);
+
+export const summaryKey = (key: string): string => `7/summary/${key}`;
+
+const keyOf = ({ key, equal }: Keyed, { alert }: Pick<AlertEntry, 'alert'>): string =>
+  `inhibition/${key}/${JSON.stringify(equal.map((name) => labelOf(alert, name)))}`;
+
+function isOff({ active, muted }: RoutePlan, { policy }: DispatchState, now: number): boolean {
+  const holds = (id: string): boolean => {
+    const schedule = policy.schedules.get(id);
+    return schedule !== undefined && isWithin(schedule, now);
+  };
+  return (active !== null && !holds(active)) || (muted !== null && holds(muted));
+}
+
+const scheduleNames = ({ active, muted, key, name }: RoutePlan): string =>
+  [active === null ? '' : `not ${active}`, muted ?? '', key === DEFAULT_ROUTE ? '' : name].filter((part) => part !== '').join(', ');
+
+export function describe({ kind, name, by }: Pick<Mute, 'kind' | 'name' | 'by'>): string {
+  if (kind === 'silence') return `the silence${by === null ? '' : ` of ${by}`}${name === '' ? '' : ` (${name})`}`;
+  return kind === 'schedule' ? `the schedule (${name})` : `the inhibition by ${name}`;
+}
+
+function put(sets: Map<string, Set<string>>, key: string, id: string): void {
+  const set = sets.get(key);
+  if (set === undefined) sets.set(key, new Set([id]));
+  else set.add(id);
+}
+
+function drop(sets: Map<string, Set<string>>, key: string, id: string): void {
+  const set = sets.get(key);
+  if (set?.delete(id) && set.size === 0) sets.delete(key);
+}

@@ -1,0 +1,197 @@
+/**
+ * What is new about an alert to a contact, and the message that says so. What a contact was told last stands with the alert:
+ * so the same news reach nobody twice, over however many routes, and whoever was told of an alert hears of its end.
+ *
+ * **Limits.** A contact that had its messages of this hour gets what is not critical in a digest, as soon as there is room.
+ */
+import { createHash } from 'node:crypto';
+import { type Level, levelRank } from '../../domain/alert.ts';
+import { type Cause, type Content, ITEMS_MAX, type Item, isFiring, isUrgent, kindOf, type News } from '../content.ts';
+import type { DispatchState } from './dispatch-state.ts';
+import type { AlertEntry, Told } from './state.ts';
+
+export interface Pick {
+  readonly entry: AlertEntry;
+  readonly news: News;
+}
+
+const HOUR_US = 3_600_000_000;
+
+/** Flapping is of an instance, its alerts come and go. */
+export const flapKey = ({ alert }: AlertEntry): string => `${alert.rule}\n${alert.device}`;
+export const isFlapping = (state: DispatchState, entry: AlertEntry): boolean => state.tables.flap.get(flapKey(entry))?.isFlapping === true;
+
+/** Null: the contact knows. What is over is no news to whoever never heard of it. */
+export function newsFor(state: DispatchState, entry: AlertEntry, contact: string): News | null {
+  const told = entry.told[contact];
+  const { alert } = entry;
+  if (isFlapping(state, entry)) return told?.state === 'flapping' ? null : told === undefined && !isFiring(alert) ? null : 'flapping';
+  if (!isFiring(alert)) return told === undefined || told.state === 'resolved' ? null : 'resolved';
+  if (told === undefined || told.state === 'resolved') return 'firing';
+  if (told.state === 'flapping') return 'calm';
+  if (told.level !== alert.level) return 'level';
+  return told.noData === alert.flags.includes('no-data') ? null : 'no-data';
+}
+
+/** It cannot wait for others: newly firing, a higher level, the beginning or the end of flapping. */
+export function isPressing({ alert, told }: AlertEntry, contact: string, news: News): boolean {
+  if (news === 'level') return levelRank(alert.level) > levelRank(told[contact]?.level ?? null);
+  return news === 'firing' || news === 'flapping' || news === 'calm';
+}
+
+/** Whoever was told of it and is a contact still. */
+export const toldOf = (state: DispatchState, entry: AlertEntry): string[] =>
+  Object.keys(entry.told).filter((contact) => state.policy.contacts.has(contact));
+
+/** Nobody is to hear of it any more: it is over, and whoever was told of it knows. */
+export const isDone = (state: DispatchState, entry: AlertEntry): boolean =>
+  !isFiring(entry.alert) &&
+  !isFlapping(state, entry) &&
+  toldOf(state, entry).every((contact) => entry.told[contact]?.state === 'resolved' || entry.heldFor.includes(contact));
+
+/** It waits for a digest: unless it has become critical, when nothing is held back. */
+export const isHeld = ({ alert, heldFor }: AlertEntry, contact: string): boolean => heldFor.includes(contact) && alert.level !== 'critical';
+
+export interface Sending {
+  readonly cause: Cause;
+  readonly picks: readonly Pick[];
+  /** By contact, the first message of the incident; the new one is added where there is none. */
+  readonly first?: Record<string, string>;
+  /** Alerts beyond the picks. */
+  readonly more?: number;
+  /** It may be held back by the contact's limit. */
+  readonly mayBeHeld: boolean;
+}
+
+/** @returns whether it went out; false: it is held back for a digest */
+export function send(state: DispatchState, contact: string, sending: Sending): boolean {
+  const { picks, cause } = sending;
+  const isCritical = picks.some(({ entry }) => entry.alert.level === 'critical');
+  if (sending.mayBeHeld && !isCritical && isSpent(state, contact)) {
+    hold(state, contact, picks);
+    return false;
+  }
+  const content = contentOf(sending, contact);
+  const [foremost] = content.items;
+  const id = messageId([cause.kind, state.now, foremost?.transition, contact]);
+  const thread = sending.first?.[contact] ?? null;
+  if (sending.first !== undefined && thread === null) sending.first[contact] = id;
+  const received = picks.map(({ entry }) => entry.receivedAt).filter((at) => at !== null);
+  state.message({
+    id,
+    contact,
+    content,
+    thread,
+    at: state.now,
+    isUrgent: isUrgent(content),
+    receivedAt: cause.kind === 'update' && received.length === picks.length ? Math.max(...received.slice(0, ITEMS_MAX)) : null,
+  });
+  const kind = kindOf(content);
+  for (const { entry, news } of picks) {
+    state.note(entry, kind === news ? `${news}: told to ${contact}` : `${kind}: told to ${contact} (${news})`);
+    told(state, entry, contact);
+    state.release(entry, contact);
+  }
+  const before = state.tables.contact.get(contact);
+  state.tables.contact.set(contact, {
+    held: before?.held ?? 0,
+    heldSince: before?.heldSince ?? null,
+    sentAt: [...recent(state, contact), state.now].slice(-(state.policy.config.limits?.perHour ?? 1)),
+  });
+  armDigest(state, contact);
+  return true;
+}
+
+function told(state: DispatchState, entry: AlertEntry, contact: string): void {
+  const { alert } = entry;
+  const now: Told = {
+    state: isFlapping(state, entry) ? 'flapping' : isFiring(alert) ? 'firing' : 'resolved',
+    level: alert.level,
+    noData: alert.flags.includes('no-data'),
+  };
+  entry.told[contact] = now;
+  state.touch(entry);
+}
+
+/** Whether the contact has had all messages of the hour. */
+function isSpent(state: DispatchState, contact: string): boolean {
+  const { limits } = state.policy.config;
+  return limits !== null && recent(state, contact).length >= limits.perHour;
+}
+
+const recent = (state: DispatchState, contact: string): readonly number[] =>
+  (state.tables.contact.get(contact)?.sentAt ?? []).filter((at) => at > state.now - HOUR_US);
+
+function hold(state: DispatchState, contact: string, picks: readonly Pick[]): void {
+  const before = state.tables.contact.get(contact);
+  state.tables.contact.set(contact, {
+    sentAt: recent(state, contact),
+    held: (before?.held ?? 0) + 1,
+    heldSince: before?.heldSince ?? state.now,
+  });
+  for (const { entry, news } of picks) {
+    if (!entry.heldFor.includes(contact))
+      state.note(entry, `${news}: held back for ${contact}, who had ${state.policy.config.limits?.perHour} messages within the hour`);
+    state.hold(entry, contact);
+  }
+  armDigest(state, contact);
+}
+
+const DIGEST = '9/digest/';
+export const isDigestKey = (key: string): boolean => key.startsWith(DIGEST);
+
+function armDigest(state: DispatchState, contact: string): void {
+  const { sentAt = [], held = 0 } = state.tables.contact.get(contact) ?? {};
+  const { limits } = state.policy.config;
+  if (held === 0) return state.agenda.delete(DIGEST + contact);
+  const blocking = limits === null ? undefined : sentAt.at(-limits.perHour);
+  state.agenda.set(DIGEST + contact, blocking === undefined ? state.now : blocking + HOUR_US);
+}
+
+/** After a start. */
+export function armDigests(state: DispatchState): void {
+  for (const contact of state.tables.contact.keys()) armDigest(state, contact);
+}
+
+/** What was held back for a contact, as it is now. */
+export function digest(state: DispatchState, key: string): void {
+  const contact = key.slice(DIGEST.length);
+  const { held = 0, heldSince, sentAt = [] } = state.tables.contact.get(contact) ?? {};
+  const members = state.members('held', contact);
+  state.tables.contact.set(contact, { sentAt, held: 0, heldSince: null });
+  for (const { entry } of members) state.release(entry, contact);
+  const picks = members.map(({ entry }): Pick => ({ entry, news: newsFor(state, entry, contact) ?? (isFiring(entry.alert) ? 'still' : 'ended') }));
+  if (picks.length > 0 && state.policy.contacts.has(contact)) {
+    const perHour = state.policy.config.limits?.perHour ?? 0;
+    send(state, contact, { cause: { kind: 'digest', held, since: heldSince ?? state.now, perHour }, picks, mayBeHeld: false });
+  }
+  for (const { entry } of members) state.settle(entry);
+}
+
+function contentOf({ cause, picks, more = 0 }: Sending, contact: string): Content {
+  const ordered = picks.toSorted(byWeight);
+  const items = ordered.slice(0, ITEMS_MAX).map(
+    ({ entry, news }): Item => ({
+      alert: entry.alert,
+      news,
+      fromLevel: otherLevel(entry, contact),
+      transition: entry.transition,
+      reason: entry.reason,
+    }),
+  );
+  return { cause, items, more: more + ordered.length - items.length };
+}
+
+function otherLevel({ alert, told }: AlertEntry, contact: string): Level | null {
+  const before = told[contact]?.level ?? null;
+  return before === alert.level ? null : before;
+}
+
+/** What fires before what is over, the highest level first, then the oldest. */
+function byWeight({ entry: a }: Pick, { entry: b }: Pick): number {
+  if (isFiring(a.alert) !== isFiring(b.alert)) return isFiring(a.alert) ? -1 : 1;
+  return levelRank(b.alert.level) - levelRank(a.alert.level) || a.firedAt - b.firedAt || (a.alert.id < b.alert.id ? -1 : 1);
+}
+
+/** The same decision makes the same message, however often it is replayed. */
+const messageId = (parts: readonly unknown[]): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
