@@ -9,6 +9,7 @@ import type { TransitionSource } from '../alerts/transitions.ts';
 import type { Alert } from '../domain/alert.ts';
 import { createNotifiers } from '../notify/channels/notifiers.ts';
 import { createNotifying } from '../notify/notifying.ts';
+import type { Operating } from '../notify/operating.ts';
 import { type RuleView, rulesPage } from '../rules/rule-view.ts';
 import { openDatabase } from '../sqlite/database.ts';
 import { systemClock } from '../std/clock.ts';
@@ -16,6 +17,7 @@ import { createLogger } from '../std/logger.ts';
 import { explainWithStories } from './explain.ts';
 import { type Configuration, type Generation, Generations, type Prepared, prepare, type Range } from './generations.ts';
 import { hostWorker } from './host.ts';
+import { selectedPage } from './selected-page.ts';
 import type { WorkerMethods } from './start.ts';
 
 export interface DecisionsData extends Configuration {
@@ -31,9 +33,11 @@ export interface DecisionsData extends Configuration {
 
 type Alerting = Generation['alerting'];
 type Notifying = Generation['notifying'];
+/** `acknowledged` is notifying's to know, and no column of alerting's. */
+type AlertsQuery = Parameters<Alerting['alerts']>[0] & { readonly acknowledged?: boolean };
 
-export interface DecisionsMethods extends WorkerMethods {
-  alerts: Alerting['alerts'];
+export interface DecisionsMethods extends WorkerMethods, Operating {
+  alerts(query: AlertsQuery): ReturnType<Alerting['alerts']>;
   alert(id: string): unknown;
   devices: Alerting['devices'];
   device: Alerting['device'];
@@ -103,7 +107,13 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
   return {
     services: [generations],
     methods: {
-      alerts: (query: Parameters<Alerting['alerts']>[0]) => alerting().alerts(query),
+      alerts: ({ acknowledged, ...query }: AlertsQuery) =>
+        acknowledged === undefined
+          ? alerting().alerts(query)
+          : selectedPage(query, {
+              ask: (part) => alerting().alerts(part),
+              isWanted: ({ flags }) => flags.includes('acknowledged') === acknowledged,
+            }),
       alert: (id: string) => {
         const alert = alerting().alert(id);
         if (alert === null) return null;
@@ -116,6 +126,13 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
       rules: (query: Parameters<DecisionsMethods['rules']>[0]) =>
         rulesPage(generations.current.rules, { open: alerting().openCounts(), errors: alerting().ruleErrors() }, query),
       reload: (configuration: Configuration) => generations.reload(configuration),
+      operate: (...args: Parameters<Operating['operate']>) => notifying().operate(...args),
+      silences: (...args: Parameters<Operating['silences']>) => notifying().silences(...args),
+      silence: (...args: Parameters<Operating['silence']>) => notifying().silence(...args),
+      openLink: (...args: Parameters<Operating['openLink']>) => notifying().openLink(...args),
+      test: (...args: Parameters<Operating['test']>) => notifying().test(...args),
+      preview: (...args: Parameters<Operating['preview']>) => notifying().preview(...args),
+      contacts: () => notifying().contacts(),
     },
     metrics: () => registry.metrics(),
     async close() {
