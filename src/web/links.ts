@@ -100,40 +100,40 @@ class LinkPages {
   async show(token: string): Promise<Shown> {
     const link = await this.#follow(token);
     if ('html' in link) return link;
-    const already = link.action === 'acknowledge' ? acknowledgedAlready(link) : silencedAlready((await this.#silenceOf(token)).current);
-    return already === null ? this.#withForm(link, {}) : { status: 200, html: alertPage({ ...link, done: already }) };
+    return (await this.#already(link)) ?? this.#withForm(link, {});
   }
 
   async act(token: string, fields: URLSearchParams): Promise<Shown> {
     const link = await this.#follow(token);
     if ('html' in link) return link;
+    // Asked first: whoever presses twice is told what is so, however old their page.
+    const already = await this.#already(link);
+    if (already !== null) return already;
     const comment = (fields.get('comment') ?? '').trim();
     const again = (status: number, problem: string): Shown => this.#withForm(link, { status, problem, comment });
     if (!this.#isForm(token, fields.get('form') ?? '')) {
       return again(403, 'Nothing has been done yet: this page had grown old. Press the button once more.');
     }
     if (comment.length > LINK_COMMENT_LENGTH_MAX) return again(400, `The comment is longer than ${LINK_COMMENT_LENGTH_MAX} characters.`);
-    return link.action === 'acknowledge' ? this.#acknowledge(link, comment, again) : this.#silence(link, { fields, comment }, again);
-  }
-
-  async #acknowledge(link: Following, comment: string, again: (status: number, problem: string) => Shown): Promise<Shown> {
-    const already = acknowledgedAlready(link);
-    if (already !== null) return { status: 200, html: alertPage({ ...link, done: already }) };
+    if (link.action === 'silence') return this.#silence(link, { end: fields.get('end') ?? '', comment }, again);
     const { alert, contact: by } = link;
     const done = `Acknowledged. ${by} is told again if it gets worse, and when it is over.`;
     return this.#operate(link, { kind: 'acknowledge', alert: alert.id, by, comment: comment || null, until: null }, { done, again });
   }
 
+  /** The page that says so when there is nothing left to do. */
+  async #already(link: Following): Promise<Shown | null> {
+    const done = link.action === 'acknowledge' ? acknowledgedAlready(link) : silencedAlready((await this.#silenceOf(link.token)).current);
+    return done === null ? null : { status: 200, html: alertPage({ ...link, done }) };
+  }
+
   async #silence(
     link: Following,
-    { fields, comment }: { fields: URLSearchParams; comment: string },
+    { end, comment }: { readonly end: string; readonly comment: string },
     again: (status: number, problem: string) => Shown,
   ): Promise<Shown> {
-    const { id, current } = await this.#silenceOf(link.token);
-    const already = silencedAlready(current);
-    if (already !== null) return { status: 200, html: alertPage({ ...link, done: already }) };
-    const end = fields.get('end') ?? '';
     if (!isSilenceEnd(end)) return again(400, 'Choose for how long.');
+    const { id } = await this.#silenceOf(link.token);
     if (id === null) return again(409, 'This link has been used too often. Use tocsin silences add, or the link in a newer message.');
     const now = this.#clock.now();
     const { durationMs } = SILENCE_ENDS[end];
