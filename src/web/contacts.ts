@@ -5,10 +5,12 @@ import type { Backend } from './backend.ts';
 import { checkPreviewQuery, checkTest } from './operation-requests.ts';
 import { knownAlert } from './operations.ts';
 import { Problem } from './problem.ts';
+import { checkPageQuery, mistaken } from './requests.ts';
 
 /** Each sends a message, and may wait for a server that does not answer. */
 const TESTS_IN_FLIGHT_MAX = 4;
 const BUSY_RETRY_SECONDS = 5;
+const PAGE_DEFAULT = 100;
 
 interface ById {
   Params: { id: string };
@@ -21,7 +23,13 @@ export function registerContacts(server: FastifyInstance, backend: Backend): voi
     if (ids.includes(contact)) return new Problem(404, `the contact ${JSON.stringify(contact)} stands for nobody at present`);
     return new Problem(404, `there is no contact ${JSON.stringify(contact)}; ${hintFor(contact, ids)}`);
   };
-  server.get('/api/v1/contacts', async () => ({ items: await backend.contacts(), next: null }));
+  server.get('/api/v1/contacts', async ({ query }) => {
+    const { cursor = '0', limit = PAGE_DEFAULT } = checkPageQuery(query);
+    if (!/^\d{1,9}$/.test(cursor)) throw mistaken('the query', { path: 'cursor', message: 'must be the next of the page before' });
+    const contacts = await backend.contacts();
+    const end = Number(cursor) + limit;
+    return { items: contacts.slice(Number(cursor), end), next: end < contacts.length ? String(end) : null };
+  });
   server.post<ById>('/api/v1/contacts/:id/test', async ({ params: { id }, body }) => {
     const { by } = checkTest(body);
     if (inFlight >= TESTS_IN_FLIGHT_MAX) {

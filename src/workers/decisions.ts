@@ -107,13 +107,7 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
   return {
     services: [generations],
     methods: {
-      alerts: ({ acknowledged, ...query }: AlertsQuery) =>
-        acknowledged === undefined
-          ? alerting().alerts(query)
-          : selectedPage(query, {
-              ask: (part) => alerting().alerts(part),
-              isWanted: ({ flags }) => flags.includes('acknowledged') === acknowledged,
-            }),
+      alerts: (query: AlertsQuery) => alertsPage(alerting(), query),
       alert: (id: string) => {
         const alert = alerting().alert(id);
         if (alert === null) return null;
@@ -126,13 +120,7 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
       rules: (query: Parameters<DecisionsMethods['rules']>[0]) =>
         rulesPage(generations.current.rules, { open: alerting().openCounts(), errors: alerting().ruleErrors() }, query),
       reload: (configuration: Configuration) => generations.reload(configuration),
-      operate: (...args: Parameters<Operating['operate']>) => notifying().operate(...args),
-      silences: (...args: Parameters<Operating['silences']>) => notifying().silences(...args),
-      silence: (...args: Parameters<Operating['silence']>) => notifying().silence(...args),
-      openLink: (...args: Parameters<Operating['openLink']>) => notifying().openLink(...args),
-      test: (...args: Parameters<Operating['test']>) => notifying().test(...args),
-      preview: (...args: Parameters<Operating['preview']>) => notifying().preview(...args),
-      contacts: () => notifying().contacts(),
+      ...operatingOf(notifying),
     },
     metrics: () => registry.metrics(),
     async close() {
@@ -141,6 +129,27 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
     },
   };
 });
+
+function alertsPage(alerting: Alerting, { acknowledged, ...query }: AlertsQuery): ReturnType<Alerting['alerts']> {
+  if (acknowledged === undefined) return alerting.alerts(query);
+  return selectedPage(query, {
+    ask: (part) => alerting.alerts(part),
+    isWanted: ({ flags }) => flags.includes('acknowledged') === acknowledged,
+  });
+}
+
+/** Notifying's answers to what people do and ask, by whoever notifies at the time of the call. */
+function operatingOf(notifying: () => Operating): Operating {
+  return {
+    operate: (operation) => notifying().operate(operation),
+    silences: (query) => notifying().silences(query),
+    silence: (id) => notifying().silence(id),
+    openLink: (token) => notifying().openLink(token),
+    test: (contact, by) => notifying().test(contact, by),
+    preview: (alert, contact) => notifying().preview(alert, contact),
+    contacts: () => notifying().contacts(),
+  };
+}
 
 /** Tells the main thread of alerts, which it publishes over MQTT. */
 class Telling {

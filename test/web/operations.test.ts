@@ -262,6 +262,10 @@ describe('contacts', () => {
 
   it('are listed, and tried: what came of each channel is told', async () => {
     expect(await ask('GET', '/contacts')).toEqual({ status: 200, body: { items: backend.contactViews, next: null }, location: null });
+    backend.contactViews.push({ id: 'on-call', channels: [], onCall: ['night'] }, { id: 'pharmacy', channels: [], onCall: null });
+    expect(await ask('GET', '/contacts?limit=2')).toMatchObject({ body: { items: [{ id: 'night' }, { id: 'on-call' }], next: '2' } });
+    expect(await ask('GET', '/contacts?cursor=2')).toMatchObject({ body: { items: [{ id: 'pharmacy' }], next: null } });
+    expect(await ask('GET', '/contacts?cursor=x')).toMatchObject({ status: 400, body: { errors: [{ path: 'cursor' }] } });
     const outcome = { channel: 'email night@example.org', outcome: 'delivered', detail: '250 OK' };
     const calls: string[][] = [];
     backend.testNext = async (contact, by) => {
