@@ -16,7 +16,9 @@ const COMMANDS: Readonly<Record<string, readonly [summary: string, load: () => P
   test: ['runs rule tests', () => import('./cli/test.ts')],
   reload: ['applies a changed configuration to the running instance', () => import('./cli/reload.ts')],
   devices: ['of the running instance: ls, show ID', () => import('./cli/devices.ts')],
-  alerts: ['of the running instance: ls, show ID', () => import('./cli/alerts.ts')],
+  alerts: ['of the running instance: ls, show ID; ack, unack, comment ID', () => import('./cli/alerts.ts')],
+  silences: ['what is quiet on purpose: ls, show ID, add, end ID', () => import('./cli/silences.ts')],
+  notify: ['who can be told: contacts, test CONTACT, preview ALERT', () => import('./cli/notify.ts')],
   explain: ['why a device did, or did not, alert: now, or at a time in the past', () => import('./cli/explain.ts')],
 };
 

@@ -14,7 +14,9 @@ export interface Client {
   readonly url: string;
   /** @param path below `/api/v1`, such as `/devices` */
   get(path: string, query?: Query): Promise<unknown>;
-  post(path: string): Promise<unknown>;
+  post(path: string, body?: object): Promise<unknown>;
+  put(path: string, body: object): Promise<unknown>;
+  delete(path: string, query?: Query): Promise<unknown>;
   /** The first `limit` items of a list, and whether there are more. */
   list(path: string, query: Query, limit: number): Promise<{ readonly items: readonly unknown[]; readonly isMore: boolean }>;
 }
@@ -46,7 +48,9 @@ export function createClient(address: Address): Client {
   const client: Client = {
     url,
     get: (path, query = {}) => ask(url, { method: 'GET', path, query }),
-    post: (path) => ask(url, { method: 'POST', path, query: {} }),
+    post: (path, body) => ask(url, { method: 'POST', path, query: {}, body }),
+    put: (path, body) => ask(url, { method: 'PUT', path, query: {}, body }),
+    delete: (path, query = {}) => ask(url, { method: 'DELETE', path, query }),
     async list(path, query, limit) {
       const items: unknown[] = [];
       let cursor: string | undefined;
@@ -71,13 +75,22 @@ function listenUrl({ config, set }: Address): string {
   return `http://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
 }
 
-async function ask(url: string, request: { method: 'GET' | 'POST'; path: string; query: Query }): Promise<unknown> {
+interface Request {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly path: string;
+  readonly query: Query;
+  readonly body?: object | undefined;
+}
+
+async function ask(url: string, request: Request): Promise<unknown> {
   const target = new URL(`${url}/api/v1${request.path}`);
   for (const [key, value] of Object.entries(request.query)) if (value !== undefined) target.searchParams.set(key, value);
+  const { method } = request;
+  const json = request.body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(request.body) };
   let response: Response;
   let text: string;
   try {
-    response = await fetch(target, { method: request.method, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+    response = await fetch(target, { method, ...json, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
     text = await response.text();
   } catch (error) {
     throw unreachable(url, error);

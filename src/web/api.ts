@@ -1,9 +1,15 @@
 /** The routes: what is read, what is posted, and what monitors ask. Each checks its input, asks the backend, renders times. */
 import type { FastifyInstance } from 'fastify';
+import type { Clock } from '../std/clock.ts';
+import type { Logger } from '../std/logger.ts';
 import type { Backend, IngestResult, Page } from './backend.ts';
+import { registerContacts } from './contacts.ts';
+import { registerLinkPages } from './links.ts';
 import { METRICS_CONTENT_TYPE } from './metrics.ts';
+import { registerOperations } from './operations.ts';
 import { Problem } from './problem.ts';
 import { checkAlertsQuery, checkExplainQuery, checkPageQuery, checkPostedReadings, checkReadingsQuery } from './requests.ts';
+import { registerSilences } from './silences.ts';
 import { withTimes } from './times.ts';
 
 /** Requests whose readings are being stored: past this, clients are told to come back. Bounds the bodies held in memory. */
@@ -11,8 +17,12 @@ const POSTS_IN_FLIGHT_MAX = 32;
 const BUSY_RETRY_SECONDS = 1;
 const CLIENT = 'http';
 
-export function registerRoutes(server: FastifyInstance, backend: Backend): void {
+export function registerRoutes(server: FastifyInstance, backend: Backend, own: { readonly clock: Clock; readonly logger: Logger }): void {
   registerReads(server, backend);
+  registerOperations(server, backend, own.clock);
+  registerSilences(server, backend, own.clock);
+  registerContacts(server, backend);
+  registerLinkPages(server, backend, own);
   registerReadingsPost(server, backend);
   registerMonitoring(server, backend);
 }

@@ -4,6 +4,7 @@
  */
 import type { ExplainQuery } from '../alerts/explaining.ts';
 import type { Value } from '../domain/reading.ts';
+import type { Operating } from '../notify/operating.ts';
 
 export interface Page<T> {
   readonly items: readonly T[];
@@ -49,7 +50,10 @@ export interface IngestResult {
   readonly rejected: readonly { readonly index: number; readonly reason: string; readonly detail: string }[];
 }
 
-export interface Backend {
+/** The same methods, asked on another thread. */
+type Asked<T> = { [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : never };
+
+export interface Backend extends Asked<Operating> {
   devices(query: PageQuery): Promise<Page<unknown>>;
   device(id: string): Promise<unknown | null>;
   /** Why a device did, or did not, alert; `unknown` is a sentence: what was asked about is not there. */

@@ -13,6 +13,8 @@ const TITLES: Readonly<Record<number, string>> = {
   404: 'Not found',
   405: 'Method not allowed',
   408: 'Request timeout',
+  409: 'Conflict',
+  410: 'Gone',
   413: 'Payload too large',
   414: 'URI too long',
   415: 'Unsupported media type',
@@ -75,11 +77,15 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
 }
 
 /** Fastify's error handler. */
-export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, logger: Logger): FastifyReply {
+export const answerError = (error: unknown, request: FastifyRequest, reply: FastifyReply, logger: Logger): FastifyReply =>
+  sendProblem(reply, problemFor(error, request, logger));
+
+/** What to answer to an error; one from inside is logged. */
+export function problemFor(error: unknown, request: FastifyRequest, logger: Logger): Problem {
   const problem = problemOf(error);
   if (problem.status === 500)
     logger.error({ err: error, method: request.method, route: request.routeOptions.url }, 'an HTTP request failed');
-  return sendProblem(reply, problem);
+  return problem;
 }
 
 const PROBLEMS_SHOWN_MAX = 200;

@@ -19,7 +19,7 @@ const VALUES_PER_READING_MAX = 500;
 const CURSOR_LENGTH_MAX = 1024;
 const MISTAKES_SHOWN_MAX = 20;
 
-const name = z
+export const name = z
   .string()
   .min(1)
   .max(NAME_LENGTH_MAX)
@@ -30,7 +30,7 @@ const count = (max: number) =>
     .regex(/^\d{1,9}$/, 'must be a whole number')
     .transform(Number)
     .refine((value) => value >= 1 && value <= max, `must be from 1 to ${max}`);
-const time = z.string().transform((text, context) => {
+export const time = z.string().transform((text, context) => {
   const parsed = parseTime(text);
   if (parsed !== undefined) return parsed;
   context.addIssue({ code: 'custom', message: 'must be an RFC 3339 time such as 2026-11-23T08:30:00Z' });
@@ -38,7 +38,7 @@ const time = z.string().transform((text, context) => {
 });
 const cursor = z.string().min(1).max(CURSOR_LENGTH_MAX).optional();
 
-const pageQuery = z.strictObject({ cursor, limit: count(ITEMS_PER_PAGE_MAX).optional() });
+export const pageQuery = z.strictObject({ cursor, limit: count(ITEMS_PER_PAGE_MAX).optional() });
 const alertsQuery = pageQuery.extend({
   state: z.enum(['pending', 'firing', 'resolved']).optional(),
   level: z.enum(['info', 'warning', 'critical']).optional(),
@@ -107,7 +107,7 @@ export function checkPostedReadings(body: unknown): { readonly readings: readonl
 /** Leaves out keys whose value is undefined, so that optional means absent. */
 type Present<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 
-function check<T extends object>(schema: z.ZodType<T>, input: unknown, what: string): Present<T> {
+export function check<T extends object>(schema: z.ZodType<T>, input: unknown, what: string): Present<T> {
   const result = schema.safeParse(input);
   if (result.success) return result.data as Present<T>;
   const mistakes = result.error.issues.flatMap(mistakesOf);
@@ -123,6 +123,10 @@ function mistakesOf(issue: z.core.$ZodIssue): Mistake[] {
   const message = issue.code === 'invalid_type' && issue.input === undefined ? 'missing' : issue.message;
   return [{ path: renderPath(issue.path), message }];
 }
+
+/** A mistake that only shows beside others, or beside what there is. */
+export const mistaken = (what: string, { path, message }: Mistake): Problem =>
+  new Problem(400, `${what} is not as expected: ${path === '' ? '' : `${path}: `}${message}`, { mistakes: [{ path, message }] });
 
 /** `[3].values.temperature` */
 function renderPath(path: readonly PropertyKey[]): string {

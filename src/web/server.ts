@@ -82,7 +82,7 @@ export async function startWebServer(options: WebServerOptions): Promise<WebServ
   server.setNotFoundHandler((request, reply) =>
     sendProblem(reply, new Problem(404, `there is nothing at ${request.method} ${request.url.split('?')[0] ?? ''}`)),
   );
-  registerRoutes(server, backend);
+  registerRoutes(server, backend, { clock, logger });
   const url = await listen(server, host, port);
   return {
     url,

@@ -9,6 +9,7 @@ import type { TransitionSource } from '../alerts/transitions.ts';
 import type { Alert } from '../domain/alert.ts';
 import { createNotifiers } from '../notify/channels/notifiers.ts';
 import { createNotifying } from '../notify/notifying.ts';
+import type { Operating } from '../notify/operating.ts';
 import { type RuleView, rulesPage } from '../rules/rule-view.ts';
 import { openDatabase } from '../sqlite/database.ts';
 import { systemClock } from '../std/clock.ts';
@@ -16,6 +17,7 @@ import { createLogger } from '../std/logger.ts';
 import { explainWithStories } from './explain.ts';
 import { type Configuration, type Generation, Generations, type Prepared, prepare, type Range } from './generations.ts';
 import { hostWorker } from './host.ts';
+import { selectedPage } from './selected-page.ts';
 import type { WorkerMethods } from './start.ts';
 
 export interface DecisionsData extends Configuration {
@@ -31,9 +33,11 @@ export interface DecisionsData extends Configuration {
 
 type Alerting = Generation['alerting'];
 type Notifying = Generation['notifying'];
+/** `acknowledged` is notifying's to know, and no column of alerting's. */
+type AlertsQuery = Parameters<Alerting['alerts']>[0] & { readonly acknowledged?: boolean };
 
-export interface DecisionsMethods extends WorkerMethods {
-  alerts: Alerting['alerts'];
+export interface DecisionsMethods extends WorkerMethods, Operating {
+  alerts(query: AlertsQuery): ReturnType<Alerting['alerts']>;
   alert(id: string): unknown;
   devices: Alerting['devices'];
   device: Alerting['device'];
@@ -103,7 +107,7 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
   return {
     services: [generations],
     methods: {
-      alerts: (query: Parameters<Alerting['alerts']>[0]) => alerting().alerts(query),
+      alerts: (query: AlertsQuery) => alertsPage(alerting(), query),
       alert: (id: string) => {
         const alert = alerting().alert(id);
         if (alert === null) return null;
@@ -116,6 +120,7 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
       rules: (query: Parameters<DecisionsMethods['rules']>[0]) =>
         rulesPage(generations.current.rules, { open: alerting().openCounts(), errors: alerting().ruleErrors() }, query),
       reload: (configuration: Configuration) => generations.reload(configuration),
+      ...operatingOf(notifying),
     },
     metrics: () => registry.metrics(),
     async close() {
@@ -124,6 +129,27 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
     },
   };
 });
+
+function alertsPage(alerting: Alerting, { acknowledged, ...query }: AlertsQuery): ReturnType<Alerting['alerts']> {
+  if (acknowledged === undefined) return alerting.alerts(query);
+  return selectedPage(query, {
+    ask: (part) => alerting.alerts(part),
+    isWanted: ({ flags }) => flags.includes('acknowledged') === acknowledged,
+  });
+}
+
+/** Notifying's answers to what people do and ask, by whoever notifies at the time of the call. */
+function operatingOf(notifying: () => Operating): Operating {
+  return {
+    operate: (operation) => notifying().operate(operation),
+    silences: (query) => notifying().silences(query),
+    silence: (id) => notifying().silence(id),
+    openLink: (token) => notifying().openLink(token),
+    test: (contact, by) => notifying().test(contact, by),
+    preview: (alert, contact) => notifying().preview(alert, contact),
+    contacts: () => notifying().contacts(),
+  };
+}
 
 /** Tells the main thread of alerts, which it publishes over MQTT. */
 class Telling {
