@@ -15,9 +15,9 @@ import type { SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { Transition } from '../domain/alert.ts';
 import type { Database } from '../sqlite/database.ts';
 import type { Decision } from './decide.ts';
+import { summarySubject } from './mail/render-summary.ts';
 import { type MessageState, messageOfRow, type OutboxMessage, type Replaced, stateOf } from './outbox-row.ts';
 import { NOTIFY_MIGRATIONS } from './outbox-schema.ts';
-import { summarySubject } from './mail/render-summary.ts';
 import { alertsOf, endedBy, isUrgent, joined, tellingsOf } from './summary.ts';
 
 export interface TimelineEntry {
