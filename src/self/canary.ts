@@ -3,9 +3,9 @@
  * was posted and how far each stage has come, and from these how long the way takes. Pure: times are handed in, in
  * milliseconds of the monotonic clock.
  *
- * A stage passes canaries in the order of the journal. Of those on their way it remembers a bounded number, and beyond that
- * every second one only: over an outage of any length the oldest stays exact, and what lies between is as close as it needs
- * to be.
+ * A stage passes canaries in the order of the journal. Of those on their way it remembers a bounded number: all at first, and
+ * the longer it takes, the fewer (every second one, every fourth…), so that over an outage of any length the oldest is exact
+ * and what lies between is evenly marked.
  */
 import type { Position } from '../journal/journal.ts';
 
@@ -60,6 +60,9 @@ export class Canary {
 
 class StageMarks {
   #waiting: Mark[] = [];
+  /** Every so many-th canary is remembered. */
+  #stride = 1;
+  #skipped = 0;
   lastPassed: Mark | null = null;
   lastTookMs: number | null = null;
 
@@ -68,8 +71,13 @@ class StageMarks {
   }
 
   add(mark: Mark): void {
+    this.#skipped += 1;
+    if (this.#skipped < this.#stride) return;
+    this.#skipped = 0;
     this.#waiting.push(mark);
-    if (this.#waiting.length > MARKS_MAX) this.#waiting = this.#waiting.filter((_, index) => index % 2 === 0);
+    if (this.#waiting.length <= MARKS_MAX) return;
+    this.#waiting = this.#waiting.filter((_, index) => index % 2 === 0);
+    this.#stride *= 2;
   }
 
   reached(position: Position, nowMs: number): void {
@@ -77,6 +85,7 @@ class StageMarks {
     const last = passed.at(-1);
     if (last === undefined) return;
     this.#waiting = this.#waiting.slice(passed.length);
+    if (this.#waiting.length === 0) this.#stride = 1;
     this.lastPassed = last;
     this.lastTookMs = nowMs - last.postedMs;
   }

@@ -18,16 +18,16 @@ const SILENCE_READINGS = 6;
 
 /** @param everyMs how often a reading is made */
 export function selfRules(everyMs: number): readonly Rule[] {
-  const { rules, problems } = parseRules([{ path: BUILT_IN, text: ruleText(everyMs) }]);
+  const silence = writtenDuration(Math.max(SILENCE_MIN_MS, SILENCE_READINGS * everyMs));
+  const { rules, problems } = parseRules([{ path: BUILT_IN, text: slowRule(silence) + OTHER_RULES }]);
   if (problems.length > 0) throw new Error(`the built-in rules: ${problems.map((problem) => problem.render()).join('\n')}`);
   return rules;
 }
 
 export const isBuiltIn = ({ place }: Rule): boolean => place.file === BUILT_IN;
 
-function ruleText(everyMs: number): string {
-  const silence = writtenDuration(Math.max(SILENCE_MIN_MS, SILENCE_READINGS * everyMs));
-  return `
+/** @param silence how long no reading may come, as it is written */
+const slowRule = (silence: string): string => `
 rules:
   - id: tocsin-slow
     devices: {profile: tocsin}
@@ -39,7 +39,10 @@ rules:
     description: >-
       Alerts are late. See whether the machine is short of processor time or its disk is slow, and whether more readings arrive than
       usual. With "no data" not even Tocsin's own readings come through: /readyz and the log say what stands still.
+`;
 
+/** Further entries of the same list. */
+const OTHER_RULES = `
   - id: tocsin-history-lag
     devices: {profile: tocsin}
     labels: {source: tocsin}
@@ -101,4 +104,3 @@ rules:
     description: >-
       Tell them by other means, and give them a channel that works: the page of notifications says what was not delivered and why.
 `;
-}

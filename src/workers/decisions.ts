@@ -7,19 +7,16 @@ import { createAlerting } from '../alerts/alerting.ts';
 import type { ExplainQuery } from '../alerts/explaining.ts';
 import type { TransitionSource } from '../alerts/transitions.ts';
 import type { Alert } from '../domain/alert.ts';
-import type { Notifier } from '../notify/channels/notifier.ts';
 import { createNotifiers } from '../notify/channels/notifiers.ts';
 import { createNotifying } from '../notify/notifying.ts';
 import { type RuleView, rulesPage } from '../rules/rule-view.ts';
-import { heartbeatMail } from '../self/heartbeat-mail.ts';
-import type { ChannelReport } from '../self/observing.ts';
-import type { Progress } from '../self/watching.ts';
 import { openDatabase } from '../sqlite/database.ts';
-import { type Clock, systemClock } from '../std/clock.ts';
+import { systemClock } from '../std/clock.ts';
 import { createLogger } from '../std/logger.ts';
 import { explainWithStories } from './explain.ts';
 import { type Configuration, type Generation, Generations, type Prepared, prepare, type Range } from './generations.ts';
 import { hostWorker } from './host.ts';
+import { type SelfMethods, selfMethods } from './self-methods.ts';
 import type { WorkerMethods } from './start.ts';
 
 export interface DecisionsData extends Configuration {
@@ -36,7 +33,7 @@ export interface DecisionsData extends Configuration {
 type Alerting = Generation['alerting'];
 type Notifying = Generation['notifying'];
 
-export interface DecisionsMethods extends WorkerMethods {
+export interface DecisionsMethods extends WorkerMethods, SelfMethods {
   alerts: Alerting['alerts'];
   alert(id: string): unknown;
   devices: Alerting['devices'];
@@ -44,12 +41,6 @@ export interface DecisionsMethods extends WorkerMethods {
   explain(query: ExplainQuery): ReturnType<typeof explainWithStories>;
   notifications: Notifying['notifications'];
   rules(query: { cursor?: string; limit?: number }): { items: RuleView[]; next: string | null };
-  /** How far alerting's transitions go, and how far notifying has followed them. */
-  progress(): Progress;
-  /** Channels that fail, and contacts who were not reached over any of theirs. */
-  channelHealth(): ChannelReport;
-  /** A mail that Tocsin lives; null when it was taken, else why not. */
-  sendHeartbeat(to: string, everyMs: number): Promise<string | null>;
   /** Resolves when it is in force. */
   reload(configuration: Configuration): void;
 }
@@ -125,10 +116,7 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
       notifications: (query: Parameters<Notifying['notifications']>[0]) => notifying().notifications(query),
       rules: (query: Parameters<DecisionsMethods['rules']>[0]) =>
         rulesPage(generations.current.rules, { open: alerting().openCounts(), errors: alerting().ruleErrors() }, query),
-      progress: (): Progress => ({ transitions: alerting().transitions.latest(), followedTo: notifying().followedTo() }),
-      // TODO: what the channels' health says, as soon as delivery keeps it.
-      channelHealth: (): ChannelReport => ({ failing: [], undelivered: [] }),
-      sendHeartbeat: (to: string, everyMs: number) => sendHeartbeat(notifiers.get('email'), { to, everyMs, clock }),
+      ...selfMethods({ current: () => generations.current, notifiers, clock }),
       reload: (configuration: Configuration) => generations.reload(configuration),
     },
     metrics: () => registry.metrics(),
@@ -138,21 +126,6 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
     },
   };
 });
-
-const HEARTBEAT_WAIT_MS = 60_000;
-
-async function sendHeartbeat(email: Notifier | undefined, options: { to: string; everyMs: number; clock: Clock }): Promise<string | null> {
-  const { clock, ...mail } = options;
-  const late = new AbortController();
-  const cancel = clock.after(HEARTBEAT_WAIT_MS, () => late.abort());
-  try {
-    const outcome = await email?.send(heartbeatMail({ ...mail, at: clock.now() }), late.signal);
-    if (outcome === undefined) return 'nothing here sends mail';
-    return outcome.outcome === 'delivered' ? null : outcome.detail;
-  } finally {
-    cancel();
-  }
-}
 
 /** Tells the main thread of alerts, which it publishes over MQTT. */
 class Telling {
