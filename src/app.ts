@@ -9,15 +9,22 @@ import { createBackend } from './backend.ts';
 import type { Loaded } from './cli/load.ts';
 import type { Config, ConfigSource, HistoryConfig } from './config.ts';
 import { createDecoder } from './devices/decode.ts';
+import type { Shape } from './domain/reading.ts';
 import type { SeriesStoreConfig } from './history/open.ts';
 import { startBroker } from './ingest/broker.ts';
-import { createIngest } from './ingest/ingest.ts';
+import { createIngest, type Ingest } from './ingest/ingest.ts';
 import type { Journal } from './journal/journal.ts';
 import { openSqliteJournal } from './journal/sqlite.ts';
 import { Reloader } from './reload.ts';
+import { Heartbeat } from './self/heartbeat.ts';
+import { hostOf, ping } from './self/ping.ts';
+import { SELF_DEVICE } from './self/self-profile.ts';
+import { Watching } from './self/watching.ts';
 import { holdDataFolder } from './sqlite/data-folder.ts';
 import { type Clock, systemClock } from './std/clock.ts';
+import { messageOf } from './std/errors.ts';
 import { createLogger, type Logger } from './std/logger.ts';
+import type { Service } from './std/service.ts';
 import { collectProcessMetrics } from './web/metrics.ts';
 import { startWebServer } from './web/server.ts';
 import { formatTime } from './web/times.ts';
@@ -68,8 +75,10 @@ export async function startApp(loaded: Loaded, source: ConfigSource): Promise<Ap
   const status = { state: 'running', since: formatTime(clock.now()) };
   broker.publish('tocsin/status', JSON.stringify(status), { retain: true });
 
+  const watching = createWatching(config, { ...common, ingest, decisions, history, registry });
   const apply = async (next: Loaded): Promise<void> => {
     await decisions.remote.reload(configurationOf(next));
+    watching.useEvery(next.config.self.everyMs);
     inForce = next;
     decoder = createDecoder(next.directory, config.mqtt.limits, decoder);
     ingest.useDecoder(decoder);
@@ -83,6 +92,8 @@ export async function startApp(loaded: Loaded, source: ConfigSource): Promise<Ap
   const { host, port, publicUrl } = config.http;
   const web = await startWebServer({ host, port, publicUrl, backend, logger });
   stack.defer(() => web.close());
+  const heartbeat = createHeartbeat(config, { ...common, decisions, registry, isPassing: () => watching.isPassing() });
+  stack.use(runUntilDisposed([watching, ...heartbeat]));
 
   for (const { place, hint, message } of loaded.warnings) logger.warn({ place, hint }, message);
   const running = stack.move();
@@ -148,6 +159,59 @@ const configurationOf = ({ rules, directory, notify }: Loaded): Configuration =>
 
 const seriesStoreOf = (history: HistoryConfig): SeriesStoreConfig =>
   history.kind === 'sqlite' ? { url: 'sqlite:', keepMs: history.keepMs } : { influx: history.url, tags: history.tags };
+
+interface Observable extends Common {
+  readonly ingest: Ingest;
+  readonly decisions: RunningWorker<DecisionsMethods>;
+  readonly history: RunningWorker<HistoryMethods>;
+  readonly registry: Registry;
+}
+
+/** Tocsin's readings of itself. */
+function createWatching(config: Config, { ingest, decisions, history, ...common }: Observable): Watching {
+  const { bytesMax, reserveBytes } = config.journal;
+  // One for each set of names, as a batch names them once.
+  const shapes = new Map<string, Shape>();
+  return new Watching({
+    ...common,
+    everyMs: config.self.everyMs,
+    post: (values) => {
+      const names = Object.keys(values);
+      const shape = shapes.get(names.join()) ?? names;
+      shapes.set(names.join(), shape);
+      return ingest.postOwn(SELF_DEVICE, shape, Object.values(values));
+    },
+    disk: { folder: config.data, bytesMax, reserveBytes },
+    progress: () => decisions.remote.progress(),
+    channels: () => decisions.remote.channelHealth(),
+    historyTrouble: async () => (config.roles.includes('history') ? history.remote.trouble() : null),
+  });
+}
+
+/** None or one. */
+function createHeartbeat(
+  { heartbeat }: Config,
+  { clock, decisions, ...common }: Common & Pick<Observable, 'decisions' | 'registry'> & { readonly isPassing: () => boolean },
+): Heartbeat[] {
+  if (heartbeat === null) return [];
+  const { everyMs } = heartbeat;
+  const sender =
+    heartbeat.kind === 'http'
+      ? { to: hostOf(heartbeat.url), send: (signal: AbortSignal) => ping(heartbeat.url, clock, signal) }
+      : { to: heartbeat.to, send: () => decisions.remote.sendHeartbeat(heartbeat.to, everyMs).catch(messageOf) };
+  return [new Heartbeat({ ...common, ...sender, clock, everyMs })];
+}
+
+function runUntilDisposed(services: readonly Service[]): AsyncDisposable {
+  const stop = new AbortController();
+  const running = Promise.all(services.map((service) => service.run(stop.signal)));
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await running;
+    },
+  };
+}
 
 function observeJournal(journal: Journal, registry: Registry): void {
   new Gauge({

@@ -1,12 +1,13 @@
 /** What the HTTP API asks for, answered by the threads that know it: part of the composition root. */
 import type { Registry } from 'prom-client';
 import description from '../package.json' with { type: 'json' };
+import { SELF } from './domain/device.ts';
 import type { Ingest } from './ingest/ingest.ts';
 import type { Journal } from './journal/journal.ts';
 import type { Reloader } from './reload.ts';
 import { systemClock } from './std/clock.ts';
 import { messageOf } from './std/errors.ts';
-import type { Backend } from './web/backend.ts';
+import type { Backend, Page } from './web/backend.ts';
 import { joinMetrics } from './web/metrics.ts';
 import type { DecisionsMethods } from './workers/decisions.ts';
 import type { HistoryMethods } from './workers/history.ts';
@@ -24,7 +25,8 @@ export function createBackend(parts: {
 }): Backend {
   const { journal, ingest, decisions, history, registry, reloader } = parts;
   return {
-    devices: (query) => decisions.remote.devices(query),
+    // Tocsin's own device is asked for by its name, and is in nobody's way otherwise.
+    devices: async (query) => withoutSelf(await decisions.remote.devices(query)),
     device: (id) => decisions.remote.device(id),
     explain: (query) => decisions.remote.explain(query),
     alerts: (query) => decisions.remote.alerts(query),
@@ -55,6 +57,11 @@ export function createBackend(parts: {
     },
   };
 }
+
+const withoutSelf = <Item extends { readonly id: string }>({ items, next }: Page<Item>): Page<Item> => ({
+  items: items.filter(({ id }) => id !== SELF),
+  next,
+});
 
 /** A thread that is busy or stuck must not cost the others' metrics: its own are left out then. */
 async function metricsOf(worker: RunningWorker<WorkerMethods>): Promise<string> {

@@ -8,6 +8,7 @@ import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { isLoopback, type Listener } from './config/listener.ts';
 import { type Form, ROLES, type Role, schema } from './config/schema.ts';
+import type { HeartbeatForm } from './config/self-schema.ts';
 import { substitute } from './config/substitute.ts';
 import { InvalidConfig, messageOf, TocsinError } from './std/errors.ts';
 import { problemsOf } from './std/form.ts';
@@ -50,6 +51,10 @@ export interface Config {
     readonly smtp: string | null;
     readonly from: string;
   };
+  /** How often Tocsin makes a reading of itself; null: never. */
+  readonly self: { readonly everyMs: number | null };
+  /** Null: none. A URL is a secret. */
+  readonly heartbeat: HeartbeatForm | null;
   /** Folder of profiles and fleet file; absolute, like the next two. */
   readonly devices: string;
   /** Folder of rule files. */
@@ -131,6 +136,8 @@ function configOf(form: Form, path: string): Config {
     quarantine: { bytesMax: form.quarantine.maxBytes },
     alerting: { startGraceMs: form.alerting.startGrace, dependencyGraceMs: form.alerting.dependencyGrace },
     email: { smtp: form.email.smtp ?? null, from: form.email.from },
+    self: { everyMs: form.self },
+    heartbeat: form.heartbeat ?? null,
     devices: absolute(form.devices),
     rules: absolute(form.rules),
     notify: absolute(form.notify),
@@ -178,6 +185,12 @@ function contradictionsIn(form: Form, place: YamlFile['place']): TocsinError[] {
   }
   if (influx === undefined && tags !== undefined)
     problem(['history', 'tags'], 'tags are InfluxDB’s', 'leave them out: the embedded history keeps every label');
+  if (form.heartbeat != null && form.self === null) {
+    problem(['heartbeat'], 'a heartbeat is sent while Tocsin’s own readings are evaluated, and self is off', 'leave `self: off` out');
+  }
+  if (form.heartbeat?.kind === 'email' && form.email.smtp === undefined) {
+    problem(['heartbeat', 'email'], 'without email.smtp mails are files, which tell nobody outside', 'add email.smtp, or use url');
+  }
   return problems;
 }
 

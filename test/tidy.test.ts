@@ -22,6 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   alerts: ['domain', 'std', 'sqlite', 'rules', 'journal'],
   notify: ['domain', 'std', 'sqlite', 'alerts'],
   replay: ['domain', 'std', 'rules', 'alerts', 'notify', 'devices', 'journal', 'history'],
+  self: ['domain', 'std', 'rules', 'journal', 'notify'],
   web: ['domain', 'std', 'journal', 'history', 'alerts', 'notify', 'devices', 'rules'],
   config: ['domain', 'std', 'devices', 'rules', 'notify', 'history'],
   workers: ['*'],

@@ -10,6 +10,7 @@ import { deviceResolver } from '../replay/sources/history-source.ts';
 import type { Source, TimeRange } from '../replay/sources/source.ts';
 import { warmupMsOf } from '../replay/warmup.ts';
 import { compileRules } from '../rules/compile.ts';
+import { isBuiltIn } from '../self/self-rules.ts';
 import { systemClock } from '../std/clock.ts';
 import { TocsinError } from '../std/errors.ts';
 import { hintFor } from '../std/form.ts';
@@ -159,7 +160,9 @@ function load({ config, set }: Options, rules: string | undefined): Promise<Load
   return loadEverything({ path: config, set: overrides, env: process.env });
 }
 
-function setOf({ config, rules, directory }: Loaded): RuleSet {
+/** The rules of the folder: what Tocsin says of itself is nothing to be tried out. */
+function setOf({ config, rules: all, directory }: Loaded): RuleSet {
+  const rules = all.filter((rule) => !isBuiltIn(rule));
   return { name: relative('.', config.rules) || '.', rules, compiled: compileRules(rules, directory).compiled };
 }
 

@@ -2,7 +2,9 @@
 import * as z from 'zod';
 import description from '../../package.json' with { type: 'json' };
 import { type Described, describeConfiguration, diff } from '../config/diff.ts';
+import { SELF } from '../domain/device.ts';
 import { readRuleTests, ruleTestFiles } from '../replay/rule-test-folder.ts';
+import { isBuiltIn } from '../self/self-rules.ts';
 import { InvalidConfig, TocsinError } from '../std/errors.ts';
 import { createClient } from './client.ts';
 import { CLIENT_OPTIONS, defineCommand } from './command.ts';
@@ -52,9 +54,9 @@ async function check(options: Options): Promise<number> {
 
 function summaryOf({ directory, rules, notify }: Loaded): string {
   const parts = [
-    counted(directory.profiles.length, 'profile'),
+    counted(directory.profiles.filter(({ name }) => name !== SELF).length, 'profile'),
     `${counted(directory.fleet.length, 'device')} in the fleet file`,
-    counted(rules.length, 'rule'),
+    counted(rules.filter((rule) => !isBuiltIn(rule)).length, 'rule'),
     counted(notify.contacts.length, 'contact'),
   ];
   return parts.join(', ');

@@ -6,9 +6,11 @@ import { type Config, type ConfigSource, loadConfig } from '../config.ts';
 import { loadDirectory } from '../devices/directory.ts';
 import type { DeviceDirectory } from '../domain/device.ts';
 import type { Rule } from '../domain/rule.ts';
-import { type NotifyConfig, parseNotify } from '../notify/config.ts';
+import { parseNotify } from '../notify/config.ts';
+import type { NotifyConfig } from '../notify/notify-config.ts';
 import { compileRules } from '../rules/compile.ts';
 import { loadRules } from '../rules/parse.ts';
+import { withSelfProfile, withSelfRoute, withSelfRules } from '../self/self-configuration.ts';
 import { InvalidConfig, messageOf, TocsinError } from '../std/errors.ts';
 
 /** Plain data: each thread compiles the rules for itself. */
@@ -24,15 +26,18 @@ export interface Loaded {
 /** @throws InvalidConfig with every problem of every file */
 export async function loadEverything(source: ConfigSource): Promise<Loaded> {
   const config = loadConfig(source);
-  const { directory, problems: deviceProblems } = loadDirectory(shortPath(config.devices));
-  const { rules, problems: ruleProblems } = await loadRules(shortPath(config.rules));
+  const { everyMs } = config.self;
+  const { directory: described, problems: deviceProblems } = loadDirectory(shortPath(config.devices));
+  const directory = withSelfProfile(described, everyMs);
+  const { rules: own, problems: ruleProblems } = await loadRules(shortPath(config.rules));
+  const rules = withSelfRules(own, everyMs);
   const notify = await loadNotify(shortPath(config.notify), source.env);
   const problems = [...deviceProblems, ...ruleProblems, ...notify.problems];
   // Rules are checked against the profiles: with one of those missing, every rule for it would be called wrong.
   const compiled = deviceProblems.length === 0 ? compileRules(rules, directory) : null;
   if (compiled !== null) problems.push(...compiled.problems);
   if (problems.length > 0 || notify.config === null) throw new InvalidConfig(problems);
-  return { config, directory, rules, notify: notify.config, warnings: compiled?.warnings ?? [] };
+  return { config, directory, rules, notify: withSelfRoute(notify.config, everyMs), warnings: compiled?.warnings ?? [] };
 }
 
 async function loadNotify(

@@ -15,9 +15,12 @@ const KEYS: Readonly<Record<string, string>> = {
   'history.url': 'history.influx',
   'history.keepMs': 'history.keep',
   'quarantine.bytesMax': 'quarantine.maxBytes',
+  'heartbeat.kind': 'heartbeat',
+  'heartbeat.everyMs': 'heartbeat.every',
+  'heartbeat.to': 'heartbeat.email',
 };
 /** What is read anew at each reload, and so is in force by it. */
-const APPLIED = ['path', 'devices', 'rules', 'notify', 'watch'];
+const APPLIED = ['path', 'devices', 'rules', 'notify', 'watch', 'self.everyMs'];
 
 /** Keys whose change takes a restart. */
 export function keysThatNeedRestart(before: Config, after: Config): string[] {

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { count, duration, flag, refuse, refused, size, strictObject } from '../std/form.ts';
 import { written } from '../std/json-schema.ts';
 import { type Listener, type ListenUrl, parseListenUrl } from './listener.ts';
+import { heartbeat, self } from './self-schema.ts';
 
 export const ROLES = ['ingest', 'alerting', 'notifying', 'history', 'web'] as const;
 export type Role = (typeof ROLES)[number];
@@ -184,6 +185,8 @@ export const schema = strictObject({
     .describe('Messages that could not be read.'),
   email: email.prefault({}).describe('How mails are sent.'),
   alerting: alerting.prefault({}).describe('What holds for all rules.'),
+  self: self.describe('How often Tocsin makes a reading of itself, by which it alerts about itself; off: never.'),
+  heartbeat: heartbeat.optional().describe('Tells somebody outside that Tocsin lives, while its own readings are evaluated.'),
   devices: folder('../devices').describe('Folder of profiles/*.yaml and fleet.yaml.'),
   rules: folder('./rules').describe('Folder of rule files, *.yaml.'),
   notify: z.string().min(1, 'expected a file').default('./notify.yaml').describe('File of contacts and routes.'),

@@ -1,6 +1,6 @@
 /** `fleet.yaml`: the devices that are known by name, groups of them with limits of their own, and what becomes of other devices. */
 import * as z from 'zod';
-import type { DeviceDirectory, DeviceGroup, FleetDevice, Profile } from '../domain/device.ts';
+import { type DeviceDirectory, type DeviceGroup, type FleetDevice, type Profile, SELF } from '../domain/device.ts';
 import { TocsinError } from '../std/errors.ts';
 import { nearest, problemsOf, refuse, strictObject, whenMissing } from '../std/form.ts';
 import { written } from '../std/json-schema.ts';
@@ -26,8 +26,17 @@ const labels = written(
 );
 const limits = z.record(z.string(), z.number());
 
+const deviceId = written(
+  id.transform((value, context) =>
+    value === SELF
+      ? refuse(context, `${SELF} is the device as which Tocsin tells of itself`, 'give this device another id; its topic changes with it')
+      : value,
+  ),
+  { type: 'string', pattern: '^[^/+#]+$', maxLength: NAME_LENGTH_MAX, not: { const: SELF } },
+);
+
 const device = strictObject({
-  id: id.describe('The device’s id: the level of its topic that {device} stands for.'),
+  id: deviceId.describe('The device’s id: the level of its topic that {device} stands for.'),
   profile: z.string().optional().describe('Its profile, whatever topic it uses. Left out, the profile whose topic matches.'),
   labels: labels.describe('For selectors of rules, routes, groups, and for InfluxDB’s tags.').meta({ examples: [{ site: 'berlin' }] }),
   limits: limits.nullable().default({}).describe('Instead of the limits of its profile and its groups.'),

@@ -1,6 +1,6 @@
 /** A profile file (`devices/profiles/*.yaml`) → Profile: what a kind of device sends, and what of it is believed. */
 import * as z from 'zod';
-import type { MetricDefinition, Profile } from '../domain/device.ts';
+import { type MetricDefinition, type Profile, SELF } from '../domain/device.ts';
 import { TocsinError } from '../std/errors.ts';
 import { duration, durationOrOff, problemsOf, refuse, strictObject } from '../std/form.ts';
 import { written } from '../std/json-schema.ts';
@@ -45,9 +45,10 @@ const name = written(
     if (!PROFILE_NAME.test(value)) return refuse(context, 'expected letters, digits, _ . and -, at most 100, a letter or digit first');
     // InfluxDB's measurement is the profile's name, and `readings` is that of devices without one.
     if (value === 'readings') return refuse(context, 'this name is taken by devices without a profile');
+    if (value === SELF) return refuse(context, `${SELF} is what Tocsin says of itself`, 'give this kind of device another name');
     return value;
   }),
-  { pattern: PROFILE_NAME.source, not: { const: 'readings' } },
+  { pattern: PROFILE_NAME.source, not: { enum: ['readings', SELF] } },
 );
 
 const path = written(

@@ -2,7 +2,7 @@
  * Topic → route: which device speaks, under which profile, in which format. A device's profile is the one that the fleet
  * file names; else the one whose topic matches with the most literal levels; else the built-in topics, without a profile.
  */
-import type { DeviceDirectory, FleetDevice, Profile } from '../domain/device.ts';
+import { type DeviceDirectory, type FleetDevice, type Profile, SELF } from '../domain/device.ts';
 import type { DeviceRef } from '../domain/reading.ts';
 import { type DefinedMetric, type JsonPath, parsePath } from './decoders/json.ts';
 import { Refusal } from './decoders/value.ts';
@@ -142,6 +142,7 @@ export class Router {
     const deviceProblem =
       nameProblem(match.device) ?? (/[/+#]/.test(match.device) ? 'a device is one level of a topic: no / + or #' : null);
     if (deviceProblem !== null) return close('rejected', 'invalid-device', deviceProblem, null);
+    if (match.device === SELF) return close('rejected', 'reserved-device', `${SELF} is the device as which Tocsin tells of itself`);
     const metricProblem = match.metric === null ? null : nameProblem(match.metric);
     if (metricProblem !== null) return close('rejected', 'invalid-metric', metricProblem);
     const listed = this.#fleet.get(match.device);

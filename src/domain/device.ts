@@ -1,6 +1,9 @@
 /** What is known of devices before they speak: profiles (a kind of device) and the fleet (the devices themselves). */
 import type { Value } from './reading.ts';
 
+/** The device as which this program tells of itself, and that device's profile: nothing else may be called so. */
+export const SELF = 'tocsin';
+
 export type MetricType = 'number' | 'boolean' | 'text';
 
 export interface MetricDefinition {

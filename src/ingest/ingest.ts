@@ -7,7 +7,7 @@
  */
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Decoded, DecodedReading, Decoder } from '../devices/decode.ts';
-import type { DeviceRef, Value } from '../domain/reading.ts';
+import type { DeviceRef, Shape, Value } from '../domain/reading.ts';
 import { FLAG_DEVICE_TIME } from '../domain/reading.ts';
 import { readBatch } from '../journal/batch.ts';
 import { GroupCommit, NotDurable } from '../journal/group-commit.ts';
@@ -43,6 +43,11 @@ export interface Ingest {
     readings: readonly PostedReading[],
     client: string,
   ): Promise<{ accepted: number; rejected: { index: number; reason: string; detail: string }[] }>;
+  /**
+   * A reading of this program's own device, which no client may send: journaled like any, and counted nowhere as received.
+   * Resolves when it is durable. @param values under their metrics' names, in the order of `metrics`
+   */
+  postOwn(device: DeviceRef, metrics: Shape, values: readonly Value[]): Promise<void>;
   /** A client's session is over: nothing of it counts in the next one. */
   sessionEnded(client: string): void;
   /** PUBREL: resolves when the identifier's release is durable, and must not be answered when it rejects. */
@@ -157,6 +162,18 @@ class JournalIngest implements Ingest {
     }
     await this.#durable();
     return { accepted, rejected };
+  }
+
+  postOwn(device: DeviceRef, metrics: Shape, values: readonly Value[]): Promise<void> {
+    if (this.#commit.isOverloaded || this.#commit.isRefusing)
+      return Promise.reject(new JournalFull('the journal takes no readings at present'));
+    const receivedAt = this.#clock.now();
+    this.#commit.writer.addReading(device, metrics, values, {
+      at: this.#readings.receiptTime(device.id, receivedAt),
+      receivedAt,
+      flags: 0,
+    });
+    return this.#durable();
   }
 
   sessionEnded(client: string): void {

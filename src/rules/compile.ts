@@ -5,8 +5,10 @@
  * A rule that names a profile, or that matches a listed device, must hold for that profile. A profile that the selector
  * merely does not exclude is different: the rule is not for its devices, and a warning says so. A name that fits no
  * profile at all is refused, unless devices without a profile may have it.
+ *
+ * The device as which this program tells of itself is nobody's sensor: a rule is for it only when it names it.
  */
-import type { DeviceDirectory, Profile } from '../domain/device.ts';
+import { type DeviceDirectory, type Profile, SELF } from '../domain/device.ts';
 import type { DeviceRef } from '../domain/reading.ts';
 import { type Rule, renderPlace } from '../domain/rule.ts';
 import { TocsinError } from '../std/errors.ts';
@@ -91,7 +93,7 @@ function compileRule(rule: Rule, directory: DeviceDirectory, scopes: ReadonlyMap
   }
   const unfit: TocsinError[] = [];
   for (const profile of directory.profiles) {
-    if (named !== null && profile.name !== named) continue;
+    if (!mayBeFor(rule, profile.name)) continue;
     const { program, errors } = compileProgram(rule, scopeOf(scopes, profile.name));
     if (program !== null) programs.set(profile.name, program);
     else if (named !== null || matchesListedDevice(rule, directory, profile)) problems.push(...errors);
@@ -115,6 +117,12 @@ function compileRule(rule: Rule, directory: DeviceDirectory, scopes: ReadonlyMap
     }
   } else if (programs.size === 0 && problems.length === 0) problems.push(...unfit);
   return { programs, problems: withoutTwins(problems), warnings };
+}
+
+/** Whether the rule is for devices of that profile as far as profiles go. */
+function mayBeFor({ selector }: Rule, profile: string): boolean {
+  if (selector.profile !== null) return selector.profile === profile;
+  return profile !== SELF || selector.id === SELF;
 }
 
 function matchesListedDevice(rule: Rule, directory: DeviceDirectory, profile: Profile): boolean {

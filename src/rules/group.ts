@@ -3,7 +3,7 @@
  * for. Its conditions ask aggregates (`max(temperature)`, `count(door) > 3`); what a member contributes to each is an
  * expression on that member, compiled once a profile.
  */
-import type { DeviceDirectory, Profile } from '../domain/device.ts';
+import { type DeviceDirectory, type Profile, SELF } from '../domain/device.ts';
 import { type Rule, renderPlace } from '../domain/rule.ts';
 import { TocsinError } from '../std/errors.ts';
 import { hintFor } from '../std/form.ts';
@@ -82,7 +82,7 @@ function membersOf(
   const unfit: TocsinError[] = [];
   const warnings: TocsinError[] = [];
   const matches = createSelector(rule.selector);
-  const names = profile === null ? [...directory.profiles.map(({ name }) => name), null] : [profile.name];
+  const names = profile === null ? [...directory.profiles.map(({ name }) => name).filter((name) => name !== SELF), null] : [profile.name];
   for (const name of names) {
     const member = attemptMember(program, scopeOf(scopes, name));
     if (!(member instanceof TocsinError)) {

@@ -18,6 +18,7 @@ import { explainWithStories } from './explain.ts';
 import { type Configuration, type Generation, Generations, type Prepared, prepare, type Range } from './generations.ts';
 import { hostWorker } from './host.ts';
 import { selectedPage } from './selected-page.ts';
+import { type SelfMethods, selfMethods } from './self-methods.ts';
 import type { WorkerMethods } from './start.ts';
 
 export interface DecisionsData extends Configuration {
@@ -36,7 +37,7 @@ type Notifying = Generation['notifying'];
 /** `acknowledged` is notifying's to know, and no column of alerting's. */
 type AlertsQuery = Parameters<Alerting['alerts']>[0] & { readonly acknowledged?: boolean };
 
-export interface DecisionsMethods extends WorkerMethods, Operating {
+export interface DecisionsMethods extends WorkerMethods, Operating, SelfMethods {
   alerts(query: AlertsQuery): ReturnType<Alerting['alerts']>;
   alert(id: string): unknown;
   devices: Alerting['devices'];
@@ -119,6 +120,7 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
       notifications: (query: Parameters<Notifying['notifications']>[0]) => notifying().notifications(query),
       rules: (query: Parameters<DecisionsMethods['rules']>[0]) =>
         rulesPage(generations.current.rules, { open: alerting().openCounts(), errors: alerting().ruleErrors() }, query),
+      ...selfMethods({ current: () => generations.current, notifiers, clock }),
       reload: (configuration: Configuration) => generations.reload(configuration),
       ...operatingOf(notifying),
     },

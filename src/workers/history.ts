@@ -26,6 +26,8 @@ export interface HistoryData {
 export interface HistoryMethods extends WorkerMethods {
   readings(query: SeriesQuery): Promise<Page<unknown>>;
   quarantine(query: QuarantineQuery): Page<unknown>;
+  /** Why the series store is not written to at present, or null. */
+  trouble(): string | null;
 }
 
 hostWorker<HistoryData>(async (data, journal) => {
@@ -44,6 +46,7 @@ hostWorker<HistoryData>(async (data, journal) => {
         return store.query(query);
       },
       quarantine: (query: QuarantineQuery) => readable(quarantine.list(query)),
+      trouble: () => history[0]?.trouble() ?? null,
     },
     metrics: () => registry.metrics(),
     async close() {

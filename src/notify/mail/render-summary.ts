@@ -4,6 +4,7 @@
  */
 import { type Alert, type Level, levelRank, type Transition } from '../../domain/alert.ts';
 import { formatDurationMs } from '../../std/quantity.ts';
+import { alertsOf, isStillFiring } from '../summary.ts';
 import {
   alertUrl,
   COLOURS,
@@ -20,7 +21,6 @@ import {
   whereOf,
 } from './mail-text.ts';
 import type { Rendered, RenderInput } from './render.ts';
-import { alertsOf, isStillFiring } from '../summary.ts';
 
 const LINES_MAX = 20;
 
