@@ -1,41 +1,29 @@
 /**
  * What a person reads: subject, text and HTML of one message. Pure, and the same to the byte for the same input. The
- * subject is one line; what may stand in a text, `mail-text.ts` sees to.
+ * subject is one line; what may stand in a text, `mail-text.ts` sees to. The HTML stays below the 102 KB from which on Gmail cuts.
  */
-import { type Alert, levelRank, type Transition } from '../../domain/alert.ts';
-import { formatDurationMs } from '../../std/quantity.ts';
-import type { MessageKind } from '../decide.ts';
+import type { Alert } from '../../domain/alert.ts';
+import type { Links } from '../channels/notifier.ts';
+import type { Content } from '../content.ts';
+import { linesOf } from './alert-lines.ts';
+import { rowsOf } from './alert-rows.ts';
 import type { AlertFacts } from './facts.ts';
-import {
-  alertUrl,
-  clean,
-  type Earlier,
-  escapeHtml,
-  htmlPage,
-  LINE_LENGTH_MAX,
-  MUTED,
-  notesOf,
-  numberText,
-  oneLine,
-  RULE_LENGTH_MAX,
-  SUBJECT_LENGTH_MAX,
-  timeText,
-  VALUE_LENGTH_MAX,
-  valueText,
-  whereOf,
-  withUnit,
-} from './mail-text.ts';
-import { renderSummary, summarySubject } from './render-summary.ts';
+import { alertUrl, clean, type Earlier, isLink, LINE_LENGTH_MAX, notesOf, oneLine, pageUrl, timeText, valueText } from './mail-text.ts';
+import { htmlOf, type Link, type Page, textOf } from './page.ts';
+import { isAboutOne, type Telling } from './story.ts';
+import { boundText, isSilent } from './story-one.ts';
+import { storyOf } from './tell.ts';
 
 export interface RenderInput {
-  readonly kind: MessageKind;
-  readonly transition: Transition;
-  readonly facts: AlertFacts;
-  /** Of any alert, for the units in the summary of a backlog. */
-  readonly factsOf?: (alert: Alert) => AlertFacts;
+  readonly content: Content;
+  readonly factsOf: (alert: Alert) => AlertFacts;
   /** Earlier messages that were not delivered and that this one stands in for, oldest first. */
   readonly replaces: readonly Earlier[];
   readonly publicUrl: string | null;
+  readonly links: Links | null;
+  readonly chart: { readonly contentId: string; readonly describes: string } | null;
+  /** When the message was decided on, µs: for how long something fires. Without it, only since when. */
+  readonly at?: number;
 }
 
 export interface Rendered {
@@ -44,122 +32,78 @@ export interface Rendered {
   readonly html: string;
 }
 
-const TEXT_LENGTH_MAX = 4000;
-const LABELS_MAX = 40;
-
-export function render(input: RenderInput): Rendered {
-  if (input.kind === 'backlog') return renderSummary(input);
-  const { alert } = input.transition;
-  const subject = subjectOf(input);
-  const heading = headingOf(input);
-  const rows = rowsOf(input);
-  const description = input.facts.description === null ? null : clean(input.facts.description, TEXT_LENGTH_MAX);
-  const notes = notesOf(input.replaces);
-  const links = linksOf(input);
-  const text = [
-    heading,
-    oneLine(alert.summary, LINE_LENGTH_MAX),
-    '',
-    ...rows.map(([name, value]) => `${`${name}:`.padEnd(11)}${value}`),
-    ...(description === null ? [] : ['', description]),
-    ...(links.length === 0 ? [] : ['', ...links.map(({ name, target }) => `${name}: ${target}`)]),
-    ...(notes.length === 0 ? [] : ['', ...notes]),
-    '',
-  ].join('\n');
-  return { subject, text, html: htmlOf({ input, heading, rows, description, links, notes }) };
-}
+const TEXT_LENGTH_MAX = 3000;
 
 /** `[CRITICAL] fridge-warm on fridge-01: 9.3 °C` */
-export function subjectOf({ kind, transition, facts }: Pick<RenderInput, 'kind' | 'transition' | 'facts'>): string {
-  if (kind === 'backlog') return summarySubject(transition);
-  const { alert } = transition;
-  const tag = kind === 'resolved' ? 'RESOLVED' : alert.level.toUpperCase();
-  const value = valueText(alert.value, facts.unit);
-  const told = isSilent(transition) ? 'no data' : kind === 'no-data' ? `data again${value === null ? '' : `, ${value}`}` : value;
-  const subject = `[${tag}] ${oneLine(alert.rule, RULE_LENGTH_MAX)} on ${whereOf(alert)}${told === null ? '' : `: ${told}`}`;
-  return oneLine(subject, SUBJECT_LENGTH_MAX);
+export function subjectOf(content: Content, factsOf: (alert: Alert) => AlertFacts, at?: number): string {
+  return storyOf({ content, factsOf, replaces: [], at: at ?? null }).subject;
 }
 
-const isSilent = ({ alert }: Transition): boolean => alert.state === 'firing' && alert.flags.includes('no-data');
-
-function headingOf({ kind, transition, replaces }: RenderInput): string {
-  const { alert, fromLevel } = transition;
-  const what = `${oneLine(alert.rule, RULE_LENGTH_MAX)} on ${whereOf(alert)}`;
-  if (kind === 'resolved') {
-    // It may be the first that the reader hears of it.
-    const worst = [alert.level, ...replaces.map(({ level }) => level)].reduce((a, b) => (levelRank(b) > levelRank(a) ? b : a));
-    return `${what} was ${worst} and is over`;
-  }
-  if (kind === 'no-data')
-    return isSilent(transition) ? `${what}: no more data, the alert stays open` : `${what}: data again, the alert is still open`;
-  if (kind === 'level' && fromLevel !== null) return `${what} went from ${fromLevel} to ${alert.level}`;
-  return `${what} is ${alert.level}`;
+export function render(input: RenderInput): Rendered {
+  const { content, factsOf, replaces, at } = input;
+  const telling: Telling = { content, factsOf, replaces, at: at ?? null };
+  const { subject, ...story } = storyOf(telling);
+  const page = isAboutOne(content) ? pageOfOne(input, telling) : pageOfMany(input);
+  const whole: Page = {
+    ...story,
+    ...page,
+    lead: [...page.lead, ...story.lead],
+    chart: input.chart === null ? null : { ...input.chart, describes: oneLine(input.chart.describes, LINE_LENGTH_MAX) },
+    notes: notesOf(replaces),
+    urlOf: urlsOf(input),
+  };
+  return { subject, text: textOf(whole), html: htmlOf(whole) };
 }
 
-function rowsOf({ kind, transition, facts }: RenderInput): [name: string, value: string][] {
-  const { alert } = transition;
-  const value = valueText(alert.value, facts.unit);
-  const rows: [string, string][] = [];
-  if (value !== null) rows.push([isSilent(transition) ? 'Last value' : 'Value', value]);
-  if (facts.limits.length > 0)
-    rows.push(['Limit', facts.limits.map((limit) => `${limit.name} = ${withUnit(numberText(limit.value), facts.unit)}`).join(', ')]);
-  if (facts.condition !== null) {
-    const held = facts.forMs > 0 ? `, for ${formatDurationMs(facts.forMs)}` : '';
-    rows.push(['Condition', `${oneLine(facts.condition, LINE_LENGTH_MAX)}${held}`]);
-  }
-  rows.push(['Since', timeText(alert.since)]);
-  if (kind === 'resolved' && alert.firedAt !== null && alert.firedAt !== alert.since) rows.push(['Fired', timeText(alert.firedAt)]);
-  if (kind === 'resolved' && alert.resolvedAt !== null) {
-    const from = alert.firedAt ?? alert.since;
-    const lasted = alert.resolvedAt > from ? ` (fired for ${formatDurationMs((alert.resolvedAt - from) / 1000)})` : '';
-    rows.push(['Ended', `${timeText(alert.resolvedAt)}${lasted}`]);
-  }
-  const { device, group } = alert;
-  rows.push(group === undefined ? ['Device', oneLine(device, LINE_LENGTH_MAX)] : ['Group', oneLine(group, LINE_LENGTH_MAX)]);
-  rows.push(['Rule', oneLine(alert.rule, LINE_LENGTH_MAX)]);
-  const labels = Object.entries(alert.labels);
-  if (labels.length > 0) {
-    const shown = labels.slice(0, LABELS_MAX).map(([name, label]) => `${oneLine(name, 64)}=${oneLine(label, VALUE_LENGTH_MAX)}`);
-    rows.push(['Labels', `${shown.join(', ')}${labels.length > LABELS_MAX ? ', …' : ''}`]);
-  }
-  rows.push(['Reason', oneLine(transition.reason, LINE_LENGTH_MAX)]);
-  return rows;
+type Parts = Pick<Page, 'lead' | 'big' | 'rows' | 'list' | 'description' | 'links'>;
+
+const urlsOf =
+  ({ publicUrl }: RenderInput) =>
+  (alert: string): string | null =>
+    publicUrl === null ? null : alertUrl(publicUrl, alert);
+
+function pageOfOne(input: RenderInput, { at }: Telling): Parts {
+  const { content, factsOf, publicUrl } = input;
+  const [item] = content.items;
+  if (item === undefined) throw new Error('a message tells of an alert at least');
+  const facts = factsOf(item.alert);
+  const value = isSilent(item) ? 'no data' : valueText(item.alert.value, facts.unit);
+  const beside = [boundText(item, facts), `since ${timeText(item.alert.firedAt ?? item.alert.since)}`].filter((part) => part !== null);
+  const page = input.links?.alert ?? (publicUrl === null ? null : alertUrl(publicUrl, item.alert.id));
+  const summary = oneLine(item.alert.summary, LINE_LENGTH_MAX);
+  return {
+    lead: summary === '' ? [] : [summary],
+    big: value === null || value === '' ? null : { value, beside: item.alert.state === 'firing' ? beside.join(' · ') : null },
+    rows: rowsOf(item, facts, at),
+    list: null,
+    description: facts.description === null ? null : clean(facts.description, TEXT_LENGTH_MAX),
+    links: [...actionsOf(input, ['Alert', page]), ...runbookOf(facts)],
+  };
 }
 
-function linksOf({ facts, publicUrl, transition }: RenderInput): { name: string; target: string; isLink: boolean }[] {
-  const links: { name: string; target: string; isLink: boolean }[] = [];
-  if (facts.runbook !== null) {
-    const target = oneLine(facts.runbook, LINE_LENGTH_MAX);
-    links.push({ name: 'Runbook', target, isLink: /^(?:https?:\/\/|mailto:)[^\s]+$/i.test(target) });
-  }
-  if (publicUrl !== null) links.push({ name: 'Alert', target: alertUrl(publicUrl, transition.alert.id), isLink: true });
-  return links;
+function pageOfMany(input: RenderInput): Parts {
+  const { content, factsOf, publicUrl } = input;
+  const rules = new Set(content.items.map(({ alert }) => alert.rule));
+  const [first] = content.items;
+  // What to do is told where it is one and the same for all.
+  const facts = rules.size === 1 && content.more === 0 && first !== undefined ? factsOf(first.alert) : null;
+  // Of several alerts the list; who hands in links knows of a better page.
+  const page = input.links?.alert ?? (publicUrl === null ? null : pageUrl(publicUrl));
+  return {
+    lead: [],
+    big: null,
+    rows: [],
+    list: linesOf(content, factsOf, urlsOf(input)),
+    description: facts?.description == null ? null : clean(facts.description, TEXT_LENGTH_MAX),
+    links: [...actionsOf(input, ['Alerts', page]), ...(facts === null ? [] : runbookOf(facts))],
+  };
 }
 
-function htmlOf(parts: {
-  input: RenderInput;
-  heading: string;
-  rows: [string, string][];
-  description: string | null;
-  links: { name: string; target: string; isLink: boolean }[];
-  notes: string[];
-}): string {
-  const { input, heading, rows, description, links, notes } = parts;
-  const { alert } = input.transition;
-  const row = ([name, value]: [string, string]) =>
-    `<tr><td style="padding:3px 16px 3px 0;vertical-align:top;white-space:nowrap;${MUTED}">${escapeHtml(name)}</td>` +
-    `<td style="padding:3px 0;vertical-align:top;overflow-wrap:anywhere">${escapeHtml(value)}</td></tr>`;
-  const link = ({ name, target, isLink }: { name: string; target: string; isLink: boolean }) =>
-    isLink ? `<a href="${escapeHtml(target)}">${escapeHtml(name)}</a>` : `${escapeHtml(name)}: ${escapeHtml(target)}`;
-  return htmlPage({
-    state: input.kind === 'resolved' ? 'resolved' : alert.level,
-    heading,
-    body: [
-      `<p style="margin:0 0 12px">${escapeHtml(oneLine(alert.summary, LINE_LENGTH_MAX))}</p>`,
-      `<table role="presentation" style="border-collapse:collapse;font-size:14px">${rows.map(row).join('\n')}</table>`,
-      ...(description === null ? [] : [`<p style="margin:12px 0 0;white-space:pre-line">${escapeHtml(description)}</p>`]),
-      ...(links.length === 0 ? [] : [`<p style="margin:12px 0 0">${links.map(link).join(' &nbsp; ')}</p>`]),
-    ],
-    notes,
-  });
+/** What a person may do about it, the most wanted first. */
+function actionsOf({ links }: RenderInput, page: [name: string, target: string | null]): Link[] {
+  const wanted: [string, string | null][] = [['Acknowledge', links?.acknowledge ?? null], ['Silence', links?.silence ?? null], page];
+  return wanted.flatMap(([name, target]) => (target === null || !isLink(target) ? [] : [{ name, target, isAction: true }]));
 }
+
+const runbookOf = ({ runbook }: AlertFacts): Link[] =>
+  runbook === null || runbook.trim() === '' ? [] : [{ name: 'Runbook', target: oneLine(runbook, LINE_LENGTH_MAX), isAction: false }];
