@@ -8,24 +8,15 @@ import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { classify } from '../../../src/notify/channels/email.ts';
 import { createMailFileNotifier } from '../../../src/notify/channels/mail-file.ts';
-import type { Notifier, OutgoingMessage } from '../../../src/notify/channels/notifier.ts';
+import type { Notifier } from '../../../src/notify/channels/notifier.ts';
 import { createNotifiers } from '../../../src/notify/channels/notifiers.ts';
 import { smtpSettings } from '../../../src/notify/channels/smtp-settings.ts';
 import { systemClock } from '../../../src/std/clock.ts';
 import { TocsinError } from '../../../src/std/errors.ts';
+import { sampleMessage } from './message.ts';
 import { freePort, startSmtp } from './smtp.ts';
 
-const message: OutgoingMessage = {
-  id: '0123456789abcdef0123456789abcdef',
-  thread: 'fedcba9876543210fedcba9876543210',
-  channel: { kind: 'email', address: 'pharmacy@example.org' },
-  subject: '[CRITICAL] fridge-warm on fridge-01: 9.3 °C',
-  text: 'Value: 9.3 °C\n.\nFrom here on\n',
-  html: '<p>9.3 °C</p>',
-  at: Date.UTC(2026, 0, 2, 3, 4, 5) * 1000,
-  isUrgent: true,
-  labels: { Alert: 'a', Transition: 'a/1' },
-};
+const message = sampleMessage;
 const never = new AbortController().signal;
 const QUICK = { connectMs: 2000, greetingMs: 300, silenceMs: 400, messageMs: 5000 };
 
@@ -40,6 +31,8 @@ function notifierFor(smtp: string, timeouts = QUICK): Notifier {
     smtp,
     from: 'Tocsin <tocsin@example.org>',
     mailDirectory: '',
+    publish: null,
+    version: '0',
     clock: systemClock,
     logger,
     timeouts,
@@ -198,7 +191,7 @@ describe('e-mail over SMTP', () => {
   });
 
   it.each(['Tocsin', 'a@b.org, c@d.org', 'Tocsin <a@b.org>\r\nBcc: x@y.org', ''])('refuses %j as a sender', (from) => {
-    const options = { smtp: null, mailDirectory: '', clock: systemClock, logger: pino({ level: 'silent' }) };
+    const options = { smtp: null, mailDirectory: '', publish: null, version: '0', clock: systemClock, logger: pino({ level: 'silent' }) };
     expect(() => createNotifiers({ ...options, from })).toThrow(TocsinError);
   });
 });
