@@ -25,7 +25,7 @@ export interface EmailTimeouts {
  * A server that looks for viruses before it answers takes its time, and one that is not waited for has taken the message all
  * the same: every repeat would be a further copy. So the silence is long, though RFC 5321 (4.5.3.2.6) asks for 10 minutes.
  */
-const TIMEOUTS: EmailTimeouts = { connectMs: 15_000, greetingMs: 15_000, silenceMs: 90_000, messageMs: 120_000 };
+const TIMEOUTS: EmailTimeouts = { connectMs: 15_000, greetingMs: 15_000, silenceMs: 60_000, messageMs: 90_000 };
 const CONNECTIONS_MAX = 6;
 const MESSAGES_PER_CONNECTION_MAX = 1000;
 const REPEATS_MAX = 1;

@@ -8,7 +8,7 @@ import { DELIVERY_TIMING, settle } from '../../../src/notify/settle.ts';
 import { systemClock } from '../../../src/std/clock.ts';
 import { type ListenerName, type Postfix, SIZE_MAX, startPostfix } from '../../services/postfix.ts';
 import { startTcpProxy } from '../../services/tcp-proxy.ts';
-import { message } from './message.ts';
+import { messageTo } from './message.ts';
 
 const postfixOrReason = await startPostfix();
 const never = new AbortController().signal;
@@ -44,7 +44,7 @@ let count = 0;
 function nextMessage(overrides: Partial<OutgoingMessage> & { to?: string } = {}): OutgoingMessage {
   const { to = 'pharmacy@example.org', ...rest } = overrides;
   count += 1;
-  return message({ id: `message-${count}`, channel: { kind: 'email', address: to }, ...rest });
+  return messageTo({ kind: 'email', address: to }, { id: `message-${count}`, ...rest });
 }
 
 /** What lies in the mailbox, once so many do. */
@@ -83,7 +83,7 @@ describe('through Postfix', () => {
 
   it('breaks lines that are longer than mail allows, and puts them together again', async () => {
     const long = `${'x'.repeat(3000)} ${'ü'.repeat(1500)}`;
-    const sent = nextMessage({ text: `${long}\n`, html: `<p>${long}</p>`, subject: `Long ${'word '.repeat(300)}end` });
+    const sent = nextMessage({ text: `${long}\n`, html: `<p>${long}</p>`, subject: `Long ${'word '.repeat(80)}end` });
     expect((await notifierAt(urlOf('open')).send(sent, never)).outcome).toBe('delivered');
     const { raw, mail } = await theOne(sent);
     expect(Math.max(...raw.split('\n').map((line) => line.length))).toBeLessThanOrEqual(998);
