@@ -3,6 +3,7 @@
  * state in one file, state.db. A fault of either stops both and neither loses anything: each has its own cursor.
  */
 import { Registry } from 'prom-client';
+import description from '../../package.json' with { type: 'json' };
 import { createAlerting } from '../alerts/alerting.ts';
 import type { ExplainQuery } from '../alerts/explaining.ts';
 import type { TransitionSource } from '../alerts/transitions.ts';
@@ -63,7 +64,8 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
   const loggers = { alerting: createLogger('alerting'), notifying: createLogger('notifying') };
   const first = prepare(data);
   const database = openDatabase(data.statePath);
-  const notifiers = createNotifiers({ ...email, mailDirectory, clock, logger: loggers.notifying });
+  const { version } = description;
+  const notifiers = createNotifiers({ ...email, mailDirectory, publish: null, version, clock, logger: loggers.notifying });
 
   const make = ({ rules, compiled, directory, notify }: Prepared, range: Range): Generation => {
     const alerting = createAlerting({

@@ -217,7 +217,7 @@ export const CHANNEL_JSON = {
     channelJson('email', { email: { type: 'string', description: 'One address.', examples: ['name@example.org'] } }),
     channelJson('webhook', {
       webhook: { ...URL_JSON, description: 'Messages are posted to it as JSON.', examples: [URL_EXAMPLES.webhook] },
-      secret: { type: 'string', minLength: SECRET_LENGTH_MIN, description: 'Signs the messages: HMAC-SHA256, in X-Tocsin-Signature.' },
+      secret: { type: 'string', description: 'Signs the messages: HMAC-SHA256, in X-Tocsin-Signature.' },
       allowPrivate: PRIVATE_JSON,
     }),
     channelJson('slack', {
@@ -233,7 +233,7 @@ export const CHANNEL_JSON = {
     }),
     channelJson('ntfy', {
       ntfy: { ...URL_JSON, description: 'The server with the topic.', examples: [URL_EXAMPLES.ntfy] },
-      token: { type: 'string', minLength: 1, description: 'Access token of the server.' },
+      token: { type: 'string', description: 'Access token of the server.' },
       allowPrivate: PRIVATE_JSON,
     }),
     channelJson('mqtt', {

@@ -14,10 +14,10 @@ import { classify } from '../../../src/notify/channels/smtp-outcome.ts';
 import { smtpSettings } from '../../../src/notify/channels/smtp-settings.ts';
 import { systemClock } from '../../../src/std/clock.ts';
 import { TocsinError } from '../../../src/std/errors.ts';
-import { message as aMessage } from './message.ts';
+import { sampleMessage } from './message.ts';
 import { freePort, startSmtp } from './smtp.ts';
 
-const message = aMessage();
+const message = sampleMessage;
 const never = new AbortController().signal;
 const QUICK = { connectMs: 2000, greetingMs: 300, silenceMs: 400, messageMs: 5000 };
 
@@ -32,6 +32,8 @@ function notifierFor(smtp: string, timeouts = QUICK): Notifier {
     smtp,
     from: 'Tocsin <tocsin@example.org>',
     mailDirectory: '',
+    publish: null,
+    version: '0',
     clock: systemClock,
     logger,
     timeouts,
@@ -238,7 +240,7 @@ describe('e-mail over SMTP', () => {
   });
 
   it.each(['Tocsin', 'a@b.org, c@d.org', 'Tocsin <a@b.org>\r\nBcc: x@y.org', ''])('refuses %j as a sender', (from) => {
-    const options = { smtp: null, mailDirectory: '', clock: systemClock, logger: pino({ level: 'silent' }) };
+    const options = { smtp: null, mailDirectory: '', publish: null, version: '0', clock: systemClock, logger: pino({ level: 'silent' }) };
     expect(() => createNotifiers({ ...options, from })).toThrow(TocsinError);
   });
 });
