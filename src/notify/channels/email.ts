@@ -11,7 +11,7 @@ import type { DeliveryOutcome } from '../../domain/notification.ts';
 import type { Clock } from '../../std/clock.ts';
 import { mimeOptions } from './mime.ts';
 import type { Notifier, OutgoingMessage } from './notifier.ts';
-import { classify, oneLine, type Scrub } from './smtp-outcome.ts';
+import { classify, replyLine, type Scrub } from './smtp-outcome.ts';
 import type { SmtpSettings } from './smtp-settings.ts';
 
 export interface EmailTimeouts {
@@ -29,7 +29,6 @@ const TIMEOUTS: EmailTimeouts = { connectMs: 15_000, greetingMs: 15_000, silence
 const CONNECTIONS_MAX = 6;
 const MESSAGES_PER_CONNECTION_MAX = 1000;
 const REPEATS_MAX = 1;
-const DETAIL_LENGTH_MAX = 500;
 
 export function createEmailNotifier(options: { settings: SmtpSettings; from: string; clock: Clock; timeouts?: EmailTimeouts }): Notifier {
   const { settings, from, clock, timeouts = TIMEOUTS } = options;
@@ -61,13 +60,12 @@ export function createEmailNotifier(options: { settings: SmtpSettings; from: str
         xMailer: false,
         signal: AbortSignal.any([signal, deadline.signal]),
       });
-      return { outcome: 'delivered', detail: shorten(`${server} answered ${oneLine(scrub(info.response ?? 'yes'))}`) };
+      return { outcome: 'delivered', detail: `${server} answered ${replyLine(scrub(info.response ?? 'yes'))}` };
     } catch (error) {
       if (deadline.signal.aborted) {
         return { outcome: 'retryable', detail: `${server} took longer than ${Math.round(timeouts.messageMs / 1000)} s for one message` };
       }
-      const outcome = classify(error, server, scrub);
-      return { ...outcome, detail: shorten(outcome.detail) };
+      return classify(error, server, scrub);
     } finally {
       cancel();
     }
@@ -106,5 +104,3 @@ function scrubber({ auth }: SmtpSettings): Scrub {
 const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
 const BLOT = '***';
 const BASE64 = /[A-Za-z0-9+/]{8,}/g;
-
-const shorten = (text: string): string => (text.length <= DETAIL_LENGTH_MAX ? text : `${text.slice(0, DETAIL_LENGTH_MAX - 1)}…`);

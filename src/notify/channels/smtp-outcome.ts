@@ -11,6 +11,10 @@
  */
 import type { DeliveryOutcome } from '../../domain/notification.ts';
 import { messageOf } from '../../std/errors.ts';
+import { oneLine } from '../mail/mail-text.ts';
+
+/** What a server says at length must not hide what to do about it. */
+const SAID_LENGTH_MAX = 400;
 
 /** Blots secrets out of what a server sent back. */
 export type Scrub = (text: string) => string;
@@ -100,14 +104,10 @@ function fieldsOf(error: unknown, scrub: Scrub): SmtpError {
     cause: text('originalCode'),
     reply,
     command: text('command'),
-    said: oneLine(scrub(response === '' ? (PLAIN[message] ?? message) : response)),
+    said: replyLine(scrub(response === '' ? (PLAIN[message] ?? message) : response)),
   };
 }
 
-/** Of an answer of several lines, the code stands on the first one only. */
-export const oneLine = (text: string): string =>
-  text
-    .replace(/^(\d{3})-/, '$1 ')
-    .replace(/\r?\n\d{3}[ -](?:\d\.\d{1,3}\.\d{1,3} )?/g, ' ')
-    .replace(/\s+/g, ' ')
-    .trim();
+/** One line of what a server said, of which the code stands at the beginning only. */
+export const replyLine = (text: string): string =>
+  oneLine(text.replace(/^(\d{3})-/, '$1 ').replace(/\r?\n\d{3}[ -](?:\d\.\d{1,3}\.\d{1,3} )?/g, ' '), SAID_LENGTH_MAX);

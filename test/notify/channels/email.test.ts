@@ -282,6 +282,22 @@ describe('errors of the mail library', () => {
   });
 });
 
+describe('what a server says', () => {
+  it('is one line, of which the code is told once', () => {
+    const { detail } = classify(
+      answered('RCPT TO', '550-5.1.1 There is nobody\r\n550-5.1.1 of this name.\r\n550 5.1.1 Ask again'),
+      'mail:25',
+    );
+    expect(detail).toBe('mail:25 answered 550 5.1.1 There is nobody of this name. Ask again');
+  });
+
+  it('is cut short before what to do about it', () => {
+    const { detail } = classify(answered('MAIL FROM', `550 ${'no '.repeat(100_000)}`), 'mail:25');
+    expect(detail).toMatch(/^mail:25 answered 550 no no .*… \(.*check email\.smtp, .*\)$/);
+    expect(detail.length).toBeLessThan(600);
+  });
+});
+
 describe('e-mail into files', () => {
   it('writes whole messages under their name, overwrites a repeat, clears what a crash left, and keeps a bounded number', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'tocsin-mail-'));
