@@ -2,15 +2,16 @@
  * E-mail over SMTP, on a few connections that stay open. One message, one recipient, one answer. Every wait is bounded:
  * connecting, the greeting, silence, and the whole of a message, for a server that trickles its answers.
  *
- * The pool's own retries are off: what fails comes back with its reason, and the outbox decides. A connection that ended
- * after the message was handed over but before the answer is retryable; the repeat bears the same Message-ID.
+ * What fails comes back with its reason, and the outbox decides. The pool itself repeats, once, only what met a kept
+ * connection that the server had given up meanwhile, before a byte of the message went out. A connection that ended after the
+ * message was handed over but before the answer is retryable; the repeat bears the same Message-ID.
  */
 import { createTransport } from 'nodemailer';
 import type { DeliveryOutcome } from '../../domain/notification.ts';
 import type { Clock } from '../../std/clock.ts';
-import { messageOf } from '../../std/errors.ts';
 import { mimeOptions } from './mime.ts';
 import type { Notifier, OutgoingMessage } from './notifier.ts';
+import { classify, replyLine, type Scrub } from './smtp-outcome.ts';
 import type { SmtpSettings } from './smtp-settings.ts';
 
 export interface EmailTimeouts {
@@ -20,25 +21,29 @@ export interface EmailTimeouts {
   readonly messageMs: number;
 }
 
-const TIMEOUTS: EmailTimeouts = { connectMs: 15_000, greetingMs: 15_000, silenceMs: 30_000, messageMs: 60_000 };
+/**
+ * A server that looks for viruses before it answers takes its time, and one that is not waited for has taken the message all
+ * the same: every repeat would be a further copy. So the silence is long, though RFC 5321 (4.5.3.2.6) asks for 10 minutes.
+ */
+const TIMEOUTS: EmailTimeouts = { connectMs: 15_000, greetingMs: 15_000, silenceMs: 60_000, messageMs: 90_000 };
 const CONNECTIONS_MAX = 6;
 const MESSAGES_PER_CONNECTION_MAX = 1000;
-const DETAIL_LENGTH_MAX = 500;
+const REPEATS_MAX = 1;
 
 export function createEmailNotifier(options: { settings: SmtpSettings; from: string; clock: Clock; timeouts?: EmailTimeouts }): Notifier {
   const { settings, from, clock, timeouts = TIMEOUTS } = options;
-  const server = `${settings.host}:${settings.port}`;
+  const server = `${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${settings.port}`;
   const transport = createTransport({
     pool: true,
     host: settings.host,
     port: settings.port,
     secure: settings.secure,
     requireTLS: settings.requireTls,
-    tls: { rejectUnauthorized: settings.checkCertificate },
+    tls: { rejectUnauthorized: settings.checkCertificate, ...(settings.ca !== null && { ca: settings.ca }) },
     ...(settings.auth && { auth: { user: settings.auth.user, pass: settings.auth.password } }),
     maxConnections: CONNECTIONS_MAX,
     maxMessages: MESSAGES_PER_CONNECTION_MAX,
-    maxRequeues: 0,
+    maxRequeues: REPEATS_MAX,
     connectionTimeout: timeouts.connectMs,
     greetingTimeout: timeouts.greetingMs,
     socketTimeout: timeouts.silenceMs,
@@ -55,13 +60,12 @@ export function createEmailNotifier(options: { settings: SmtpSettings; from: str
         xMailer: false,
         signal: AbortSignal.any([signal, deadline.signal]),
       });
-      return { outcome: 'delivered', detail: shorten(scrub(`${server} answered ${info.response ?? 'yes'}`)) };
+      return { outcome: 'delivered', detail: `${server} answered ${replyLine(scrub(info.response ?? 'yes'))}` };
     } catch (error) {
       if (deadline.signal.aborted) {
         return { outcome: 'retryable', detail: `${server} took longer than ${Math.round(timeouts.messageMs / 1000)} s for one message` };
       }
-      const outcome = classify(error, server);
-      return { ...outcome, detail: shorten(scrub(outcome.detail)) };
+      return classify(error, server, scrub);
     } finally {
       cancel();
     }
@@ -75,69 +79,28 @@ export function createEmailNotifier(options: { settings: SmtpSettings; from: str
   };
 }
 
-interface SmtpError {
-  readonly code: string;
-  /** What the system or TLS library called it. */
-  readonly cause: string;
-  /** 0: the server did not answer. */
-  readonly reply: number;
-  readonly command: string;
-  readonly message: string;
-}
-
-/** The outcome of an error. Exported for its table test. */
-export function classify(error: unknown, server: string): DeliveryOutcome {
-  const smtp = fieldsOf(error);
-  const said = `${server}: ${smtp.message}`;
-  if (isCertificateFault(smtp)) {
-    const detail = `${said} (the certificate of the mail server is not trusted: mend it, add its authority with NODE_EXTRA_CA_CERTS, or, if you accept that, add ?tls.rejectUnauthorized=false to email.smtp)`;
-    return { outcome: 'permanent', detail, isMendable: true };
-  }
-  if (smtp.code === 'ETLS') {
-    const detail = `${said} (no encrypted connection could be made: use smtps:// if the server speaks TLS at once; ?requireTLS=false sends without it)`;
-    return { outcome: 'permanent', detail, isMendable: true };
-  }
-  const isAuth = smtp.code === 'EAUTH' || smtp.code === 'ENOAUTH' || smtp.reply === 530 || smtp.reply === 535;
-  if (isAuth && (smtp.reply >= 500 || smtp.reply === 0)) {
-    return { outcome: 'permanent', detail: `${said} (check user and password in email.smtp)`, isMendable: true };
-  }
-  if (smtp.reply >= 400 && smtp.reply < 500) return { outcome: 'retryable', detail: said };
-  // 503 says that the session was in the wrong state, not that the message was refused.
-  if (smtp.reply >= 500 && smtp.reply < 600 && smtp.reply !== 503) {
-    const isOurs = !['RCPT TO', 'DATA'].includes(smtp.command);
-    const detail = isOurs ? `${said} (the server does not take mail from here: check email.smtp and email.from)` : said;
-    return { outcome: 'permanent', detail, isMendable: isOurs };
-  }
-  const isOfTheMessage = smtp.reply === 0 && ['EENVELOPE', 'EMESSAGE'].includes(smtp.code);
-  if (isOfTheMessage) return { outcome: 'permanent', detail: said, isMendable: false };
-  return { outcome: 'retryable', detail: said };
-}
-
-const CERTIFICATE_CODES = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/;
-const isCertificateFault = ({ code, cause, message }: SmtpError): boolean =>
-  CERTIFICATE_CODES.test(cause) || (['ETLS', 'ESOCKET', 'ECONNECTION'].includes(code) && /certificate|altname/i.test(message));
-
-function fieldsOf(error: unknown): SmtpError {
-  const text = (name: string): string => {
-    const value: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, name) : undefined;
-    return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
-  };
-  return {
-    code: text('code'),
-    cause: text('originalCode'),
-    reply: Number(text('responseCode')) || 0,
-    command: text('command'),
-    message: messageOf(error).replace(/\s+/g, ' ').trim(),
-  };
-}
-
-/** Blots the credentials out of what a server sends back, in the forms in which they cross the wire. */
-function scrubber({ auth }: SmtpSettings): (text: string) => string {
+/**
+ * Blots the credentials out of what a server sends back, in every form in which they cross the wire or come back from it: as
+ * they are, percent-encoded, escaped, with what is not ASCII replaced, and in base64, of which a part is enough.
+ */
+function scrubber({ auth }: SmtpSettings): Scrub {
   if (auth === null || auth.password === '') return (text) => text;
   const { user, password } = auth;
-  const base64 = (text: string): string => Buffer.from(text).toString('base64');
-  const forms = [password, base64(password), base64(`\u0000${user}\u0000${password}`), encodeURIComponent(password)];
-  return (text) => forms.reduce((rest, form) => rest.replaceAll(form, '***'), text);
+  const bytes = Buffer.from(password).toString('latin1');
+  const plain = [password, bytes, bytes.replace(/[^\x20-\x7e]/g, '?'), JSON.stringify(password).slice(1, -1), encodeURIComponent(password)];
+  const encoded = [password, `\u0000${user}\u0000${password}`, `${user}\u0000${user}\u0000${password}`].map((text) =>
+    Buffer.from(text).toString('base64').replace(/=+$/, ''),
+  );
+  // The longest first: one form may be a part of another. Servers change blanks as they please.
+  const patterns = [...plain, ...encoded]
+    .map((form) => form.trim())
+    .filter((form) => form !== '')
+    .sort((a, b) => b.length - a.length)
+    .map((form) => form.split(/\s+/).map(escaped).join('\\s+'));
+  if (patterns.length === 0) return (text) => text;
+  const secret = new RegExp(patterns.join('|'), 'g');
+  return (text) => text.replace(secret, BLOT).replace(BASE64, (run) => (encoded.some((form) => form.includes(run)) ? BLOT : run));
 }
-
-const shorten = (text: string): string => (text.length <= DETAIL_LENGTH_MAX ? text : `${text.slice(0, DETAIL_LENGTH_MAX - 1)}…`);
+const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+const BLOT = '***';
+const BASE64 = /[A-Za-z0-9+/]{8,}/g;

@@ -3,13 +3,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSy
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import tls from 'node:tls';
 import { simpleParser } from 'mailparser';
 import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
-import { classify } from '../../../src/notify/channels/email.ts';
 import { createMailFileNotifier } from '../../../src/notify/channels/mail-file.ts';
 import type { Notifier } from '../../../src/notify/channels/notifier.ts';
 import { createNotifiers } from '../../../src/notify/channels/notifiers.ts';
+import { classify } from '../../../src/notify/channels/smtp-outcome.ts';
 import { smtpSettings } from '../../../src/notify/channels/smtp-settings.ts';
 import { systemClock } from '../../../src/std/clock.ts';
 import { TocsinError } from '../../../src/std/errors.ts';
@@ -138,22 +139,41 @@ describe('e-mail over SMTP', () => {
     expect((await sending).outcome).toBe('retryable');
   });
 
-  it('never shows the password: not when refused, not when the server repeats it', async () => {
-    const password = 'hunter2-geheim';
-    const encoded = Buffer.from(password).toString('base64');
-    await using server = await startSmtp({
-      options: {
-        allowInsecureAuth: true,
-        onAuth: (auth, _session, callback) =>
-          callback(Object.assign(new Error(`no ${auth.password} ${encoded} here`), { responseCode: 535 })),
-      },
-    });
-    const outcome = await notifierFor(`smtp://me:${password}@127.0.0.1:${server.port}`).send(message, never);
-    expect(outcome).toMatchObject({ outcome: 'permanent', isMendable: true });
-    expect(outcome.detail).toContain('check user and password');
-    expect(outcome.detail).not.toContain(password);
-    expect(outcome.detail).not.toContain(encoded);
-  });
+  const base64 = (text: string): string => Buffer.from(text).toString('base64');
+  const ascii = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?');
+  it.each(['hunter2-geheim', 'p w:/@?#%&+="\\ü€', 'two  blanks\tand a tab', `${base64('looks like base64')}`, "<&'quoted'>", 'x'])(
+    'never shows the password %j: not when refused, not when the server repeats it in any form',
+    async (password) => {
+      const forms = [
+        password,
+        encodeURIComponent(password),
+        JSON.stringify(password),
+        ascii(Buffer.from(password).toString('latin1')),
+        base64(password),
+        base64(`\u0000me\u0000${password}`),
+        // As in an error message that quotes the beginning of a command, or the end of it.
+        base64(`\u0000me\u0000${password}`).slice(0, -3),
+        base64(password).slice(2),
+      ];
+      const said = forms.filter((form) => !/[\r\n]/.test(form)).map((form) => `<<${form}>>`);
+      await using server = await startSmtp({
+        options: {
+          allowInsecureAuth: true,
+          onAuth: (_auth, _session, callback) => callback(Object.assign(new Error(`no ${said.join(' ')} here`), { responseCode: 535 })),
+        },
+      });
+      const outcome = await notifierFor(`smtp://me:${encodeURIComponent(password)}@127.0.0.1:${server.port}`).send(message, never);
+      expect(outcome).toMatchObject({ outcome: 'permanent', isMendable: true });
+      expect(outcome.detail).toContain('check user and password');
+      const shown = outcome.detail.slice(0, outcome.detail.lastIndexOf('here')).match(/<<.*?>>/g) ?? [];
+      expect(shown).toHaveLength(said.length);
+      for (const [index, text] of shown.entries()) {
+        const form = forms[index] ?? '';
+        // A part of base64 that is too short to tell anything may stay.
+        if (form.length >= 8 || index < 6) expect(text).not.toContain(form.replace(/\s+/g, ' '));
+      }
+    },
+  );
 
   it('refuses an untrusted certificate, saying what to do, and takes it when told so', async () => {
     await using server = await startSmtp({ options: { secure: true, disabledCommands: [] } });
@@ -171,7 +191,36 @@ describe('e-mail over SMTP', () => {
     expect(smtpSettings('smtps://u%40x:p%2Fw@[::1]')).toMatchObject({ host: '::1', port: 465, auth: { user: 'u@x', password: 'p/w' } });
   });
 
+  it('trusts an authority of its own, also on loopback, and says what is wrong with its file', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tocsin-ca-'));
+    const error = (path: string): string => {
+      try {
+        smtpSettings(`smtp://me:secret@127.0.0.1?tls.ca=${path}`);
+        return 'none';
+      } catch (thrown) {
+        return thrown instanceof TocsinError ? thrown.render() : String(thrown);
+      }
+    };
+    try {
+      writeFileSync(join(folder, 'ca.pem'), `Issuer: somebody\n${tls.rootCertificates.slice(0, 2).join('\n')}\n`);
+      const settings = smtpSettings(`smtp://127.0.0.1?tls.ca=${join(folder, 'ca.pem')}`);
+      expect(settings).toMatchObject({ checkCertificate: true, ca: tls.rootCertificates.slice(0, 2).join('\n') });
+      writeFileSync(join(folder, 'empty.pem'), '');
+      writeFileSync(join(folder, 'bad.pem'), '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
+      expect(error('ca.pem')).toMatch(/tls\.ca "ca\.pem" is no absolute path\nhint: write \?tls\.ca=\//);
+      expect(error(join(folder, 'missing.pem'))).toMatch(/tls\.ca ".*missing\.pem" cannot be read: ENOENT/);
+      expect(error(join(folder, 'empty.pem'))).toMatch(/it holds no certificate\nhint: a PEM file/);
+      expect(error(join(folder, 'bad.pem'))).toMatch(/bad\.pem" cannot be read/);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
   it.each([
+    'smtp://me:1secret@x.org/secret@x.org',
+    'smtp://me:25#secret@x.org',
+    'smtp://me:25/secret@x.org',
+    'smtp://me:25?secret@x.org',
     'smtp://',
     'http://me:secret@x.org',
     'me:secret@x.org',
@@ -196,6 +245,9 @@ describe('e-mail over SMTP', () => {
   });
 });
 
+const answered = (command: string, response: string): object =>
+  Object.assign(new Error(`failed: ${response}`), { code: 'EENVELOPE', responseCode: Number(response.slice(0, 3)), command, response });
+
 describe('errors of the mail library', () => {
   it.each([
     [{ code: 'ECONNECTION', message: 'gone' }, 'retryable'],
@@ -209,10 +261,40 @@ describe('errors of the mail library', () => {
     [{ code: 'EENVELOPE', message: 'no recipients' }, 'permanent'],
     [{ code: 'ESOCKET', originalCode: 'DEPTH_ZERO_SELF_SIGNED_CERT', message: 'self-signed certificate' }, 'mendable'],
     [{ code: 'ETLS', message: 'STARTTLS not offered' }, 'mendable'],
+    [{ code: 'ETLS', responseCode: 502, command: 'STARTTLS', message: 'no such command' }, 'mendable'],
+    [{ code: 'ETLS', responseCode: 454, command: 'STARTTLS', message: 'TLS not available' }, 'retryable'],
+    [{ code: 'ETLS', message: 'Connection closed unexpectedly' }, 'retryable'],
+    [{ code: 'ESOCKET', originalCode: 'ERR_SSL_WRONG_VERSION_NUMBER', message: 'wrong version number' }, 'mendable'],
+    [answered('RCPT TO', '550 5.1.1 <a@b.org>: Recipient address rejected: User unknown'), 'permanent'],
+    [answered('RCPT TO', '554 5.7.1 <a@b.org>: Recipient address rejected: Access denied'), 'mendable'],
+    [answered('RCPT TO', '554 5.7.1 <a@b.org>: Relay access denied'), 'mendable'],
+    [answered('RCPT TO', '550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain'), 'mendable'],
+    [answered('RCPT TO', '553 5.7.1 <t@b.org>: Sender address rejected: not owned by user me'), 'mendable'],
+    [answered('RCPT TO', '554 5.7.1 <unknown[10.0.0.1]>: Client host rejected: Access denied'), 'mendable'],
+    [answered('RCPT TO', '550 5.1.8 <t@b.org>: Domain not found'), 'mendable'],
+    [answered('DATA', '550-5.7.26 Unauthenticated email from b.org is not accepted\n550 5.7.26 due to its DMARC policy'), 'mendable'],
+    [answered('DATA', '552 5.2.2 Mailbox full'), 'permanent'],
+    [answered('CONN', '554 5.7.1 No SMTP service for you'), 'mendable'],
     ['text', 'retryable'],
   ])('%j is %s', (error, expected) => {
     const outcome = classify(error, 'mail:25');
     expect(outcome.outcome === 'permanent' && outcome.isMendable ? 'mendable' : outcome.outcome).toBe(expected);
+  });
+});
+
+describe('what a server says', () => {
+  it('is one line, of which the code is told once', () => {
+    const { detail } = classify(
+      answered('RCPT TO', '550-5.1.1 There is nobody\r\n550-5.1.1 of this name.\r\n550 5.1.1 Ask again'),
+      'mail:25',
+    );
+    expect(detail).toBe('mail:25 answered 550 5.1.1 There is nobody of this name. Ask again');
+  });
+
+  it('is cut short before what to do about it', () => {
+    const { detail } = classify(answered('MAIL FROM', `550 ${'no '.repeat(100_000)}`), 'mail:25');
+    expect(detail).toMatch(/^mail:25 answered 550 no no .*… \(.*check email\.smtp, .*\)$/);
+    expect(detail.length).toBeLessThan(600);
   });
 });
 
