@@ -82,8 +82,11 @@ export function removed(open: TrackedAlert, at: number): NewTransition[] {
   const kind = open.alert.state === 'pending' ? 'cancelled' : 'resolved';
   const { value, summary } = open.alert;
   return [
-    ...closed(open, { at, receivedAt: null, journaledAt: at, origin: '', value, summary, since: at, isRetrospective: false, reason: () => 'removed' }, kind)
-      .transitions,
+    ...closed(
+      open,
+      { at, receivedAt: null, journaledAt: at, origin: '', value, summary, since: at, isRetrospective: false, reason: () => 'removed' },
+      kind,
+    ).transitions,
   ];
 }
 
