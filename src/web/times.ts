@@ -3,17 +3,13 @@
  * for every µs of the years 1970 to 2254.
  */
 import { MICROSECONDS_PER_MILLISECOND, MICROSECONDS_PER_SECOND } from '../domain/reading.ts';
+import { formatTime } from '../std/time-text.ts';
+
+export { formatTime };
 
 /** The end of the year 2254: up to here a double holds every µs exactly. */
 const LATEST = Date.UTC(2255, 0, 1) * MICROSECONDS_PER_MILLISECOND - 1;
 const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)$/;
-
-/** 1_000_001 → `1970-01-01T00:00:01.000001Z` */
-export function formatTime(time: number): string {
-  const milliseconds = Math.floor(time / MICROSECONDS_PER_MILLISECOND);
-  const rest = Math.floor(time - milliseconds * MICROSECONDS_PER_MILLISECOND);
-  return `${new Date(milliseconds).toISOString().slice(0, -1)}${String(rest).padStart(3, '0')}Z`;
-}
 
 /** RFC 3339 → µs, digits past the µs cut off; undefined when the text is no such time, or one before 1970 or after 2254. */
 export function parseTime(text: string): number | undefined {

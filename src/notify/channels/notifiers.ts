@@ -1,14 +1,21 @@
-/** The ways to reach contacts that this installation has: e-mail over SMTP, or into files while no server is configured. */
+/** The ways to reach contacts that this installation has, one a kind of channel; e-mail goes into files while no server is configured. */
 import addressparser from 'nodemailer/lib/addressparser';
-import type { Channel } from '../../domain/notification.ts';
+import type { ChannelKind } from '../../domain/notification.ts';
 import type { Clock } from '../../std/clock.ts';
 import { TocsinError } from '../../std/errors.ts';
 import type { Logger } from '../../std/logger.ts';
 import { addressProblem } from './address.ts';
 import { createEmailNotifier, type EmailTimeouts } from './email.ts';
+import { createHttpPost, type HttpPost } from './http-post.ts';
 import { createMailFileNotifier } from './mail-file.ts';
+import { createModuleNotifier } from './module.ts';
+import { createMqttNotifier, type Publish } from './mqtt.ts';
 import type { Notifier } from './notifier.ts';
+import { createNtfyNotifier } from './ntfy.ts';
+import { createSlackNotifier } from './slack.ts';
 import { smtpSettings } from './smtp-settings.ts';
+import { createTeamsNotifier } from './teams.ts';
+import { createWebhookNotifier } from './webhook.ts';
 
 export interface NotifiersOptions {
   /** `smtp://user:password@host:port`, or null: messages become files. */
@@ -16,21 +23,34 @@ export interface NotifiersOptions {
   readonly from: string;
   /** Where `.eml` files go while there is no server. */
   readonly mailDirectory: string;
+  /** By this installation's own broker; null where there is none. */
+  readonly publish: Publish | null;
+  /** Of the program: what HTTP servers are told. */
+  readonly version: string;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly timeouts?: EmailTimeouts;
 }
 
 /** Throws TocsinError for settings that do not hold; its text never holds the password. */
-export function createNotifiers(options: NotifiersOptions): Map<Channel['kind'], Notifier> {
-  const { smtp, mailDirectory, clock, logger, timeouts } = options;
+export function createNotifiers(options: NotifiersOptions): Map<ChannelKind, Notifier> {
+  const { smtp, mailDirectory, publish, version, clock, logger, timeouts } = options;
   const from = checkedSender(options.from);
   const email =
     smtp === null
       ? createMailFileNotifier({ directory: mailDirectory, from })
       : createEmailNotifier({ settings: smtpSettings(smtp), from, clock, ...(timeouts && { timeouts }) });
   if (smtp === null) logger.info({ directory: mailDirectory }, 'no SMTP server is configured: e-mails become .eml files');
-  return new Map([['email', email]]);
+  const http = (): HttpPost => createHttpPost({ clock, version });
+  return new Map<ChannelKind, Notifier>([
+    ['email', email],
+    ['webhook', createWebhookNotifier({ http: http(), clock })],
+    ['slack', createSlackNotifier({ http: http() })],
+    ['teams', createTeamsNotifier({ http: http() })],
+    ['ntfy', createNtfyNotifier({ http: http() })],
+    ['mqtt', createMqttNotifier({ publish, clock })],
+    ['module', createModuleNotifier({ clock, logger })],
+  ]);
 }
 
 /** One address, with or without a name, and nothing that could begin another header. */
