@@ -111,17 +111,12 @@ const noData = written(
   { oneOf: [{ required: ['raise'] }, { required: ['then'] }] },
 );
 
-const flapping = strictObject(
-  {
-    changes: wholeNumber(2, FLAPPING_CHANGES_MAX)
-      .default(FLAPPING.changes)
-      .describe('How many changes of level are still told one by one.'),
-    in: duration({ minMs: 1000, maxMs: 7 * 86_400_000 })
-      .default(FLAPPING.inMs)
-      .describe('The time within which they are counted.'),
-  },
-  'such as {changes: 6, in: 30m}, or off',
-).transform((given) => ({ changes: given.changes, inMs: given.in }));
+const flapping = strictObject({
+  changes: wholeNumber(2, FLAPPING_CHANGES_MAX).default(FLAPPING.changes).describe('How many changes of level are still told one by one.'),
+  in: duration({ minMs: 1000, maxMs: 7 * 86_400_000 })
+    .default(FLAPPING.inMs)
+    .describe('The time within which they are counted.'),
+}).transform((given) => ({ changes: given.changes, inMs: given.in }));
 
 export const ruleForm = strictObject({
   id: id.describe('The name of the rule, one of its kind; alerts bear it.'),
@@ -143,7 +138,7 @@ export const ruleForm = strictObject({
   runbook: text.optional().describe('A link to where it says more.'),
   labels: labels.default({}).describe('Labels of the alert, for routes to match: labels.team.'),
   dependsOn: refused('not a key of a rule', 'write it at the device in fleet.yaml: {id: sensor-1, dependsOn: gateway-1}'),
-  flapping: orOff(flapping)
+  flapping: orOff(flapping, 'such as {changes: 6, in: 30m}')
     .prefault({})
     .describe(
       'More changes of level than that within the time, and it is told once that the alert flaps, not each change; off: each is told.',

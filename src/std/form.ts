@@ -152,11 +152,13 @@ export const names = () =>
     },
   );
 
-/** What `form` takes, or `off`, which is null. */
-export const orOff = <Form extends z.ZodType>(form: Form) =>
+/** A mapping, or `off`, which is null. */
+export const orOff = <Form extends z.ZodType>(form: Form, hint: string) =>
   written(
     z.unknown().transform((value, context): z.output<Form> | null => {
-      return value === 'off' || value === false ? null : parsedBy(form, value, context);
+      if (value === 'off' || value === false) return null;
+      if (typeof value !== 'object' || value === null) return refuse(context, 'expected a mapping or off', hint);
+      return parsedBy(form, value, context);
     }),
     either(partOf(form), { enum: ['off', false] }),
   );

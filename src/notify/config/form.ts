@@ -75,22 +75,16 @@ const escalationForm = strictObject({
     }),
   );
 
-const stormForm = strictObject(
-  {
-    after: wholeNumber(1, COUNT_MAX).default(STORM.after).describe('How many new alerts a route takes within the time before it is one.'),
-    in: duration({ minMs: 1000, maxMs: DAY_MS }).default(STORM.inMs).describe('The time within which they are counted.'),
-  },
-  'such as {after: 20, in: 1m}, or off',
-).transform((storm) => ({ after: storm.after, inMs: storm.in }));
+const stormForm = strictObject({
+  after: wholeNumber(1, COUNT_MAX).default(STORM.after).describe('How many new alerts a route takes within the time before it is one.'),
+  in: duration({ minMs: 1000, maxMs: DAY_MS }).default(STORM.inMs).describe('The time within which they are counted.'),
+}).transform((storm) => ({ after: storm.after, inMs: storm.in }));
 
-const limitsForm = strictObject(
-  {
-    perHour: wholeNumber(1, COUNT_MAX)
-      .default(LIMITS.perHour)
-      .describe('How many messages a contact gets in an hour at most, critical ones aside.'),
-  },
-  'such as {perHour: 60}, or off',
-);
+const limitsForm = strictObject({
+  perHour: wholeNumber(1, COUNT_MAX)
+    .default(LIMITS.perHour)
+    .describe('How many messages a contact gets in an hour at most, critical ones aside.'),
+});
 
 const listOf = <Form extends z.ZodType>(form: Form) =>
   z
@@ -109,8 +103,10 @@ export const notifyFormIn = (folder: string) =>
     schedules: schedulesForm.describe('Recurring windows of local time, for `active` and `muted` of routes and for contacts on call.'),
     inhibitions: listOf(inhibitionForm).describe('Alerts that need not be told of while another one is open.'),
     escalations: listOf(escalationForm).describe('Who is told when nobody acknowledges.'),
-    storm: orOff(stormForm).prefault({}).describe('More new alerts than that at once on one route become one incident; off: never.'),
-    limits: orOff(limitsForm)
+    storm: orOff(stormForm, 'such as {after: 20, in: 1m}')
+      .prefault({})
+      .describe('More new alerts than that at once on one route become one incident; off: never.'),
+    limits: orOff(limitsForm, 'such as {perHour: 60}')
       .prefault({})
       .describe('How many messages a contact gets; what is held back is counted and summed up; off: any number.'),
   });

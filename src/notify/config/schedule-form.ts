@@ -45,11 +45,12 @@ const days = written(
   z.unknown().transform((value, context): readonly number[] => {
     const list: unknown[] = Array.isArray(value) ? value : [value];
     if (list.length === 0) return refuse(context, 'expected at least one day', 'write mon-fri, or leave days out: every day');
-    const found = list.map((entry, index): readonly number[] => {
+    const found = list.flatMap((entry, index): readonly number[] => {
       const numbers = typeof entry === 'string' ? daysOf(entry) : null;
-      return numbers ?? refuse(context, 'expected days of the week', hintForDays(entry), Array.isArray(value) ? [index] : []);
+      if (numbers === null) refuse(context, 'expected days of the week', hintForDays(entry), Array.isArray(value) ? [index] : []);
+      return numbers ?? [];
     });
-    return EVERY_DAY.filter((day) => found.some((numbers) => numbers?.includes(day)));
+    return EVERY_DAY.filter((day) => found.includes(day));
   }),
   { ...either(DAYS_JSON, { type: 'array', items: DAYS_JSON, minItems: 1 }), examples: ['mon-fri', ['sat', 'sun'], 'daily'] },
 );
