@@ -67,7 +67,14 @@ const inForceForm = z.object({
   version: z.literal(description.version),
   rules: z.array(z.object({ id: z.string() })),
   directory: z.object({ profiles: z.array(z.unknown()), fleet: z.array(z.unknown()), groups: z.array(z.unknown()) }),
-  notify: z.object({ salt: z.string(), contacts: z.array(z.unknown()), routes: z.array(z.string()) }),
+  notify: z.object({
+    salt: z.string(),
+    contacts: z.array(z.unknown()),
+    routes: z.array(z.object({ route: z.string() })),
+    schedules: z.array(z.unknown()),
+    inhibitions: z.array(z.string()),
+    escalations: z.array(z.string()),
+  }),
 });
 const isDescribed = (answer: unknown): answer is Described => inForceForm.safeParse(answer).success;
 const versionForm = z.object({ version: z.string() });

@@ -7,7 +7,7 @@ import { printable } from './print.ts';
 export const diffForm = z.object({
   changes: z.array(
     z.object({
-      kind: z.enum(['rule', 'profile', 'device', 'group', 'fleet', 'contact', 'route', 'notify']),
+      kind: z.enum(['rule', 'profile', 'device', 'group', 'fleet', 'contact', 'route', 'schedule', 'inhibition', 'escalation', 'notify']),
       id: z.string(),
       change: z.enum(['added', 'removed', 'changed']),
       part: z.string().nullable(),

@@ -9,7 +9,7 @@ import type * as z from 'zod';
 import { schema as configForm } from '../config/schema.ts';
 import { fleetForm } from '../devices/fleet.ts';
 import { profileForm } from '../devices/profile.ts';
-import { notifyForm } from '../notify/config.ts';
+import { notifyForm } from '../notify/config/form.ts';
 import { ruleTestsForm } from '../replay/rule-test-file.ts';
 import { ruleFileForm } from '../rules/form.ts';
 import { jsonSchemaOf } from '../std/json-schema.ts';

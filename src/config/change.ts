@@ -2,7 +2,18 @@
 import { writtenDuration } from '../std/quantity.ts';
 
 export interface Change {
-  readonly kind: 'rule' | 'profile' | 'device' | 'group' | 'fleet' | 'contact' | 'route' | 'notify';
+  readonly kind:
+    | 'rule'
+    | 'profile'
+    | 'device'
+    | 'group'
+    | 'fleet'
+    | 'contact'
+    | 'route'
+    | 'schedule'
+    | 'inhibition'
+    | 'escalation'
+    | 'notify';
   /** Of the rule, profile, device, group or contact; of anything else what it is about. */
   readonly id: string;
   readonly change: 'added' | 'removed' | 'changed';

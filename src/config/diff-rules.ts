@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { DeviceDirectory } from '../domain/device.ts';
 import type { Rule, RuleLevel } from '../domain/rule.ts';
 import { createSelector } from '../rules/selector.ts';
-import { added, type Change, changed, duration, listed, removed, type Thing } from './change.ts';
+import { added, type Change, changed, duration, listed, removed, type Thing, Written } from './change.ts';
 
 export interface RulesAndDevices {
   readonly rules: readonly Rule[];
@@ -45,12 +45,16 @@ function ruleDiff(from: Rule, to: Rule, { before, after }: { before: RulesAndDev
     noData === null ? null : { after: duration(noData.afterMs).text, ...noData.action, ...(noData.metrics && { metrics: noData.metrics }) },
   );
   compare('noData', left, right, 'silence is measured anew from the last value; nothing starts anew');
+  compare('flapping', flappingOf(from), flappingOf(to), 'the changes so far are counted by it; nothing starts anew');
   compare('summary', from.summary, to.summary, 'from the next message on');
   compare('labels', from.labels, to.labels, 'on alerts that open from now on');
   compare('description', from.description, to.description, 'from the next message on');
   compare('runbook', from.runbook, to.runbook, 'from the next message on');
   return changes;
 }
+
+const flappingOf = ({ flapping }: Rule): unknown =>
+  flapping === null ? new Written('off') : { changes: flapping.changes, in: duration(flapping.inMs).text };
 
 function levelDiff(rule: Thing, from: RuleLevel, to: RuleLevel): Change[] {
   const changes: Change[] = [];

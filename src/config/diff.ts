@@ -4,7 +4,7 @@
  */
 import type { DeviceDirectory } from '../domain/device.ts';
 import type { Rule } from '../domain/rule.ts';
-import type { NotifyConfig } from '../notify/config.ts';
+import type { NotifyConfig } from '../notify/notify-config.ts';
 import type { Change } from './change.ts';
 import { devicesDiff } from './diff-devices.ts';
 import { digestOf, type NotifyDigest, notifyDiff } from './diff-notify.ts';

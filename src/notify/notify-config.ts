@@ -72,7 +72,6 @@ export const GROUPING: Grouping = {
 };
 export const STORM = { after: 20, inMs: 60_000 };
 export const LIMITS = { perHour: 60 };
-export const FLAPPING = { changes: 6, inMs: 30 * 60_000 };
 
 export const NOBODY: NotifyConfig = {
   contacts: [],

@@ -10,7 +10,7 @@ import { levelRank } from '../domain/alert.ts';
 import type { DeviceDirectory } from '../domain/device.ts';
 import type { Value } from '../domain/reading.ts';
 import type { Rule } from '../domain/rule.ts';
-import type { NotifyConfig } from '../notify/config.ts';
+import type { NotifyConfig } from '../notify/notify-config.ts';
 import type { CompiledRule } from '../rules/compile.ts';
 import { Replay, type ReplayMessage, type RuleError } from './replay.ts';
 import { type RuleSum, RuleSums } from './rule-sums.ts';

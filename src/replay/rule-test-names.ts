@@ -4,7 +4,7 @@
  */
 import type { DeviceDirectory, FleetDevice } from '../domain/device.ts';
 import type { DeviceRef } from '../domain/reading.ts';
-import type { NotifyConfig } from '../notify/config.ts';
+import type { NotifyConfig } from '../notify/notify-config.ts';
 import type { CompiledRule } from '../rules/compile.ts';
 import { groupName } from '../rules/group.ts';
 import { TocsinError } from '../std/errors.ts';

@@ -1,13 +1,18 @@
 /** The form of a rule file, key by key, with what an editor says of each. */
 import * as z from 'zod';
 import type { Level } from '../domain/alert.ts';
-import { duration, names, refuse, refused, strictObject, whenMissing, wholeNumber, word } from '../std/form.ts';
+import type { Rule } from '../domain/rule.ts';
+import { duration, names, orOff, refuse, refused, strictObject, whenMissing, wholeNumber, word } from '../std/form.ts';
 import { written } from '../std/json-schema.ts';
 
 const RULE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const RAISED_LEVELS = ['warning', 'critical'] as const satisfies readonly Level[];
+/** When an alert changes so often that its changes are not told any more, unless the rule says otherwise. */
+export const FLAPPING: NonNullable<Rule['flapping']> = { changes: 6, inMs: 30 * 60_000 };
 /** How many readings back a count may look. */
 const COUNT_MAX = 30;
+/** Each change within the time is remembered. */
+const FLAPPING_CHANGES_MAX = 100;
 
 const id = written(
   z.unknown().transform((value, context): string => {
@@ -106,6 +111,13 @@ const noData = written(
   { oneOf: [{ required: ['raise'] }, { required: ['then'] }] },
 );
 
+const flapping = strictObject({
+  changes: wholeNumber(2, FLAPPING_CHANGES_MAX).default(FLAPPING.changes).describe('How many changes of level are still told one by one.'),
+  in: duration({ minMs: 1000, maxMs: 7 * 86_400_000 })
+    .default(FLAPPING.inMs)
+    .describe('The time within which they are counted.'),
+}).transform((given) => ({ changes: given.changes, inMs: given.in }));
+
 export const ruleForm = strictObject({
   id: id.describe('The name of the rule, one of its kind; alerts bear it.'),
   devices: selector.prefault({}).describe('Which devices the rule is for. All that is given must match; left out, it is every device.'),
@@ -126,7 +138,11 @@ export const ruleForm = strictObject({
   runbook: text.optional().describe('A link to where it says more.'),
   labels: labels.default({}).describe('Labels of the alert, for routes to match: labels.team.'),
   dependsOn: refused('not a key of a rule', 'write it at the device in fleet.yaml: {id: sensor-1, dependsOn: gateway-1}'),
-  flapping: refused('not supported yet', 'remove it: changes are not counted yet'),
+  flapping: orOff(flapping, 'such as {changes: 6, in: 30m}')
+    .prefault({})
+    .describe(
+      'More changes of level than that within the time, and it is told once that the alert flaps, not each change; off: each is told.',
+    ),
 });
 
 export const ruleFileForm = strictObject({

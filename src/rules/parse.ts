@@ -98,6 +98,7 @@ function ruleOf(form: RuleForm, index: number, file: YamlFile): Rule {
       return [levelOf(level, { form: given, keepFiringForMs: form.keepFiringFor, at: [...at, 'levels', level], file })];
     }),
     noData: form.noData === undefined ? null : noDataOf(form.noData),
+    flapping: form.flapping,
     summary: form.summary ?? null,
     description: form.description ?? null,
     runbook: form.runbook ?? null,

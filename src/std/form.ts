@@ -5,7 +5,7 @@
  */
 import * as z from 'zod';
 import { TocsinError } from './errors.ts';
-import { isUnwritten, unwritten, written } from './json-schema.ts';
+import { either, isUnwritten, partOf, unwritten, written } from './json-schema.ts';
 import { DURATION, formatDurationMs, formatSizeBytes, parseDurationMs, parseSizeBytes, SIZE } from './quantity.ts';
 
 /** An object in which unknown keys are errors with "did you mean". `missing` is the hint when the whole object is left out. */
@@ -151,6 +151,30 @@ export const names = () =>
       ],
     },
   );
+
+/** A mapping, or `off`, which is null. */
+export const orOff = <Form extends z.ZodType>(form: Form, hint: string) =>
+  written(
+    z.unknown().transform((value, context): z.output<Form> | null => {
+      if (value === 'off' || value === false) return null;
+      if (typeof value !== 'object' || value === null) return refuse(context, 'expected a mapping or off', hint);
+      return parsedBy(form, value, context);
+    }),
+    either(partOf(form), { enum: ['off', false] }),
+  );
+
+/** What another form makes of a part of the value: its problems become those of the whole. For use in `transform`. */
+export function parsedBy<Form extends z.ZodType>(
+  form: Form,
+  value: unknown,
+  context: z.core.$RefinementCtx<unknown>,
+  at: readonly PropertyKey[] = [],
+): z.output<Form> {
+  const parsed = form.safeParse(value);
+  if (parsed.success) return parsed.data;
+  for (const issue of parsed.error.issues) context.addIssue({ ...issue, path: [...at, ...issue.path] });
+  return z.NEVER;
+}
 
 const durationOf = (value: unknown): number | undefined => {
   if (value === 0 || value === '0') return 0;

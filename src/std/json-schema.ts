@@ -32,7 +32,23 @@ export const isUnwritten = (form: z.core.$ZodType): boolean => WRITTEN.get(form)
 
 /** @param options `references`: a value may be `${NAME}`, whatever its type */
 export function jsonSchemaOf(form: z.ZodType, options: { title: string; references?: boolean }): JsonSchema {
-  const { $schema, ...schema } = z.toJSONSchema(form, {
+  const { $schema, ...schema } = unfinished(form);
+  return { $schema, title: options.title, ...finished(schema, options.references === true) };
+}
+
+/** The schema of a validator that another one calls, for what is `written` of that one. */
+export function partOf(form: z.ZodType): JsonSchema {
+  const { $schema: _, ...schema } = unfinished(form);
+  return schema;
+}
+
+/** One of several; a part that is a choice itself is laid open, so that references find their place in it. */
+export const either = (...parts: readonly JsonSchema[]): JsonSchema => ({
+  anyOf: parts.flatMap((part): readonly unknown[] => (Array.isArray(part.anyOf) ? part.anyOf : [part])),
+});
+
+function unfinished(form: z.ZodType): JsonSchema {
+  return z.toJSONSchema(form, {
     io: 'input',
     override({ zodSchema, jsonSchema }) {
       const own = WRITTEN.get(zodSchema);
@@ -47,7 +63,6 @@ export function jsonSchemaOf(form: z.ZodType, options: { title: string; referenc
       }
     },
   });
-  return { $schema, title: options.title, ...finished(schema, options.references === true) };
 }
 
 /** One schema in its final form: the default in its description, references allowed, keys that are refused left out. */

@@ -11,7 +11,7 @@ import { SCHEMA_FOLDER, schemaFiles } from '../../src/cli/schemas.ts';
 import { schema as configForm } from '../../src/config/schema.ts';
 import { fleetForm } from '../../src/devices/fleet.ts';
 import { profileForm } from '../../src/devices/profile.ts';
-import { notifyForm } from '../../src/notify/config.ts';
+import { notifyForm } from '../../src/notify/config/form.ts';
 import { ruleTestsForm } from '../../src/replay/rule-test-file.ts';
 import { ruleFileForm } from '../../src/rules/form.ts';
 import { duration, durationOrOff, size } from '../../src/std/form.ts';

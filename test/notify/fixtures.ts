@@ -9,7 +9,8 @@ import type { Alert, Backlog, Level, Transition, TransitionKind } from '../../sr
 import type { DeviceDirectory } from '../../src/domain/device.ts';
 import type { Rule } from '../../src/domain/rule.ts';
 import type { EmailTimeouts } from '../../src/notify/channels/email.ts';
-import { type NotifyConfig, parseNotify } from '../../src/notify/config.ts';
+import { parseNotify } from '../../src/notify/config.ts';
+import type { NotifyConfig } from '../../src/notify/notify-config.ts';
 import { createNotifiers, createNotifying, type Notifying, type NotifyingOptions } from '../../src/notify/notifying.ts';
 import { DELIVERY_TIMING } from '../../src/notify/settle.ts';
 import { type Database, openDatabase } from '../../src/sqlite/database.ts';
@@ -166,13 +167,7 @@ export function startNotifying(
   const database = openDatabase(join(folder, 'state.db'));
   const clock = options.clock ?? systemClock;
   const { timeouts } = options;
-  const settings = {
-    smtp: options.smtp ?? null,
-    from: 'Tocsin <tocsin@example.org>',
-    mailDirectory: join(folder, 'mail'),
-    publish: null,
-    version: '0',
-  };
+  const settings = { smtp: options.smtp ?? null, from: 'Tocsin <tocsin@example.org>', mailDirectory: join(folder, 'mail') };
   const notifiers = options.notifiers ?? createNotifiers({ ...settings, clock, logger, ...(timeouts && { timeouts }) });
   const notifying = createNotifying({
     database,
