@@ -1,93 +1,110 @@
 /**
- * Timers by key, in order of their due time and, of equal ones, of their keys: the same timers always fire in the same order. A
- * binary heap; a timer that was set anew or struck out leaves its old place behind, which is skipped when it comes up.
+ * What is to be done when: timers by key, one a key. The earliest comes first, of equal ones the first key by its code units, so
+ * that the order depends on nothing but keys and times.
+ *
+ * A binary heap. What was replaced or deleted stays in it until it comes to the top, or until there is more of that than of what
+ * counts: then the heap is built anew, so its size stays within twice that of the timers.
  */
-interface Place {
+
+interface Timer {
   readonly key: string;
   readonly due: number;
 }
 
-/** Stale places that are let be, beside as many as there are timers. */
-const STALE_MAX = 1000;
+/** A heap so small is not worth building anew. */
+const STALE_MIN = 64;
 
 export class Agenda {
-  readonly #due = new Map<string, number>();
-  #heap: Place[] = [];
+  readonly #dueByKey = new Map<string, number>();
+  #heap: Timer[] = [];
 
-  get size(): number {
-    return this.#due.size;
-  }
-
-  /** Infinity when no timer runs. */
-  get nextDue(): number {
-    return this.#first()?.due ?? Number.POSITIVE_INFINITY;
-  }
-
-  /** Sets the timer, whatever it was before; infinity strikes it out. */
+  /** Replaces the timer of that key. Infinity: there is none. */
   set(key: string, due: number): void {
-    if (this.#due.get(key) === due) return;
-    if (due === Number.POSITIVE_INFINITY) {
-      this.delete(key);
-      return;
-    }
-    this.#due.set(key, due);
-    if (this.#heap.length > 2 * this.#due.size + STALE_MAX) this.#rebuild();
-    else this.#push({ key, due });
+    if (Number.isNaN(due)) throw new Error(`a timer has to be due at some time: ${key}`);
+    if (due === Infinity) this.delete(key);
+    else if (this.#dueByKey.get(key) !== due) this.#add({ key, due });
   }
 
   delete(key: string): void {
-    this.#due.delete(key);
+    if (this.#dueByKey.delete(key)) this.#tidy();
   }
 
-  /** Takes out the first timer that is due by then. */
-  pop(until: number): Place | null {
+  /** Infinity when there is no timer. */
+  get nextDue(): number {
+    return this.#first()?.due ?? Infinity;
+  }
+
+  /** Takes out the earliest timer that is due at `untilUs` or before. */
+  pop(untilUs: number): { key: string; due: number } | null {
     const first = this.#first();
-    if (first === undefined || first.due > until) return null;
-    this.#shift();
-    this.#due.delete(first.key);
+    if (first === undefined || first.due > untilUs) return null;
+    this.#removeTop();
+    this.#dueByKey.delete(first.key);
     return first;
   }
 
-  #first(): Place | undefined {
-    for (let first = this.#heap[0]; first !== undefined; first = this.#heap[0]) {
-      if (this.#due.get(first.key) === first.due) return first;
-      this.#shift();
+  get size(): number {
+    return this.#dueByKey.size;
+  }
+
+  #add(timer: Timer): void {
+    this.#dueByKey.set(timer.key, timer.due);
+    this.#heap.push(timer);
+    this.#rise(this.#heap.length - 1);
+    this.#tidy();
+  }
+
+  #first(): Timer | undefined {
+    for (;;) {
+      const [top] = this.#heap;
+      if (top === undefined || this.#dueByKey.get(top.key) === top.due) return top;
+      this.#removeTop();
     }
-    return undefined;
   }
 
-  #rebuild(): void {
-    // In order it is a heap.
-    this.#heap = [...this.#due].map(([key, due]) => ({ key, due })).sort((a, b) => (isBefore(a, b) ? -1 : 1));
+  #tidy(): void {
+    if (this.#heap.length - this.#dueByKey.size <= Math.max(this.#dueByKey.size, STALE_MIN)) return;
+    this.#heap = Array.from(this.#dueByKey, ([key, due]) => ({ key, due }));
+    for (let index = (this.#heap.length >> 1) - 1; index >= 0; index--) this.#sink(index);
   }
 
-  #push(place: Place): void {
-    let index = this.#heap.push(place) - 1;
-    while (index > 0) {
-      const above = (index - 1) >> 1;
-      const parent = this.#heap[above];
-      if (parent === undefined || !isBefore(place, parent)) break;
-      this.#heap[index] = parent;
-      index = above;
-    }
-    this.#heap[index] = place;
-  }
-
-  #shift(): void {
+  #removeTop(): void {
     const last = this.#heap.pop();
     if (last === undefined || this.#heap.length === 0) return;
-    let index = 0;
-    for (;;) {
-      const [left, right] = [2 * index + 1, 2 * index + 2];
-      const [leftPlace, rightPlace] = [this.#heap[left], this.#heap[right]];
-      const isRight = rightPlace !== undefined && leftPlace !== undefined && isBefore(rightPlace, leftPlace);
-      const child = isRight ? rightPlace : leftPlace;
-      if (child === undefined || !isBefore(child, last)) break;
-      this.#heap[index] = child;
-      index = isRight ? right : left;
+    this.#heap[0] = last;
+    this.#sink(0);
+  }
+
+  #rise(start: number): void {
+    const timer = this.#at(start);
+    let index = start;
+    while (index > 0) {
+      const above = (index - 1) >> 1;
+      if (!isBefore(timer, this.#at(above))) break;
+      this.#heap[index] = this.#at(above);
+      index = above;
     }
-    this.#heap[index] = last;
+    this.#heap[index] = timer;
+  }
+
+  #sink(start: number): void {
+    const timer = this.#at(start);
+    const { length } = this.#heap;
+    let index = start;
+    for (let below = 2 * index + 1; below < length; below = 2 * index + 1) {
+      if (below + 1 < length && isBefore(this.#at(below + 1), this.#at(below))) below += 1;
+      if (!isBefore(this.#at(below), timer)) break;
+      this.#heap[index] = this.#at(below);
+      index = below;
+    }
+    this.#heap[index] = timer;
+  }
+
+  #at(index: number): Timer {
+    const timer = this.#heap[index];
+    if (timer === undefined) throw new Error(`no timer at ${index} of ${this.#heap.length}`);
+    return timer;
   }
 }
 
-const isBefore = (a: Place, b: Place): boolean => a.due < b.due || (a.due === b.due && a.key < b.key);
+const isBefore = (a: Timer, b: Timer): boolean => a.due < b.due || (a.due === b.due && a.key < b.key);
