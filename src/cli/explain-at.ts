@@ -7,6 +7,7 @@ import * as z from 'zod';
 import type { ExplainQuery } from '../alerts/explaining.ts';
 import type { Alert, Transition } from '../domain/alert.ts';
 import { MICROSECONDS_PER_MILLISECOND } from '../domain/reading.ts';
+import type { Content } from '../notify/content.ts';
 import type { ToldRule } from '../notify/would-tell.ts';
 import { concerning } from '../replay/concerned.ts';
 import { Replay } from '../replay/replay.ts';
@@ -53,8 +54,8 @@ export async function explainAt(query: ExplainQuery, time: number, options: Addr
     registeredAt,
     ...(opened.journalId !== null && { journalId: opened.journalId }),
     onTransition: (transition) => told.transition(transition),
-    onMessage: ({ at, transition, contact, reason }) =>
-      told.message({ at, kind: 'message', reason: `to ${contact}: ${reason}` }, transition),
+    onMessage: ({ at, content, contact, subject }) =>
+      told.message({ at, kind: 'message', reason: `to ${contact}: ${subject}` }, content),
   });
   const isConcerned = concerning(query.device, { rules: compiled, directory });
   const progress = new Progress('explain');
@@ -100,8 +101,8 @@ class Told {
     this.#latest.set(JSON.stringify([alert.rule, alert.device]), alert.id);
   }
 
-  message(entry: Entry, { alert }: Transition): void {
-    this.#stories.get(alert.id)?.timeline.push(entry);
+  message(entry: Entry, { items }: Content): void {
+    for (const { alert } of items) this.#stories.get(alert.id)?.timeline.push(entry);
   }
 
   storyOf({ rule, alert }: ToldRule, device: string): Story | null {

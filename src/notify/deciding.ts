@@ -7,15 +7,19 @@ import type { Operation, OperationResult } from '../domain/operation.ts';
 import type { Database } from '../sqlite/database.ts';
 import type { Clock } from '../std/clock.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
-import type { Decided } from './dispatch/dispatch-state.ts';
+import type { Decided, Tables } from './dispatch/dispatch-state.ts';
+import type { Changes, Kept } from './dispatch/kept.ts';
 import type { Policy } from './dispatch/policy.ts';
-import { type StateChanges, StateRows, takeChanges } from './dispatch/state-rows.ts';
+import { StateRows } from './dispatch/state-rows.ts';
 import { OperationLog } from './operation-log.ts';
 import type { Outbox, SubjectOf } from './outbox.ts';
 
+type Kind = keyof Tables;
+const KINDS: readonly Kind[] = ['alert', 'group', 'mute', 'summary', 'storm', 'rate', 'contact', 'flap', 'silence', 'meta'];
+
 interface Uncommitted {
   readonly decided: Decided;
-  readonly changes: StateChanges;
+  readonly changes: readonly { readonly kind: Kind; readonly changes: Changes<unknown> }[];
   /** Sequence of the last transition. */
   readonly cursor: number;
   readonly operation: { readonly operation: Operation; readonly at: number } | null;
@@ -43,7 +47,9 @@ export class Deciding {
     this.#rows = new StateRows(options.database);
     this.operations = new OperationLog(options.database);
     this.#cursor = options.outbox.cursor();
-    this.dispatcher = new Dispatcher(policy, (tables) => this.#rows.load(tables));
+    this.dispatcher = new Dispatcher(policy, (tables) => {
+      for (const kind of KINDS) this.#load(kind, tables[kind]);
+    });
   }
 
   get subjectOf(): SubjectOf {
@@ -93,7 +99,7 @@ export class Deciding {
       for (const { alert, transition, detail, at } of decided.notes)
         outbox.note({ alert, transition, message: null, kind: 'decision', detail, at });
       for (const message of decided.messages) outbox.add(message, { subject: subjectOf, now, isSending });
-      this.#rows.write(changes);
+      for (const each of changes) this.#rows.write(each.kind, each.changes);
       if (operation !== null) this.operations.append(operation.operation, { at: operation.at, sequence: cursor });
       outbox.moveCursor(cursor);
     });
@@ -101,9 +107,16 @@ export class Deciding {
     if (decided.flagged.size > 0) onFlagged(decided.flagged);
   }
 
+  /** Our own rows, as this version wrote them or a migration brought them up to it. */
+  #load<T extends NonNullable<unknown>>(kind: Kind, kept: Kept<T>): void {
+    kept.load(this.#rows.load(kind).map(([key, value]): [string, T] => [key, value as T]));
+  }
+
   #keep(operation: Uncommitted['operation']): void {
     this.dispatcher.stamp();
     const decided = this.dispatcher.take();
-    this.#uncommitted = { decided, changes: takeChanges(this.dispatcher.tables), cursor: this.#cursor, operation };
+    const { tables } = this.dispatcher;
+    const changes = KINDS.map((kind) => ({ kind, changes: tables[kind].takeChanges() }));
+    this.#uncommitted = { decided, changes, cursor: this.#cursor, operation };
   }
 }

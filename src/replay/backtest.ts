@@ -10,6 +10,7 @@ import { levelRank } from '../domain/alert.ts';
 import type { DeviceDirectory } from '../domain/device.ts';
 import type { Value } from '../domain/reading.ts';
 import type { Rule } from '../domain/rule.ts';
+import { foremost } from '../notify/content.ts';
 import type { NotifyConfig } from '../notify/notify-config.ts';
 import type { CompiledRule } from '../rules/compile.ts';
 import { Replay, type ReplayMessage, type RuleError } from './replay.ts';
@@ -225,9 +226,9 @@ class Run {
   }
 
   #message(message: ReplayMessage): void {
-    const { at, contact, kind, reason, transition } = message;
+    const { at, contact, kind, reason, content } = message;
     if (at < this.#options.from) return;
-    const { rule, device } = transition.alert;
+    const { rule, device } = foremost(content);
     this.#messageCount += 1;
     this.#messagesByContact.set(contact, (this.#messagesByContact.get(contact) ?? 0) + 1);
     this.#sums.told(rule);

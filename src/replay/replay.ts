@@ -20,11 +20,15 @@ import type { DeviceDirectory } from '../domain/device.ts';
 import type { Channel } from '../domain/notification.ts';
 import type { DeviceRef, Reading, Shape } from '../domain/reading.ts';
 import type { Rule } from '../domain/rule.ts';
-import type { NotifyConfig } from '../notify/config.ts';
-import { decide, type MessageKind } from '../notify/decide.ts';
+import type { Operation, OperationResult } from '../domain/operation.ts';
+import { type Content, kindOf } from '../notify/content.ts';
+import { Dispatcher } from '../notify/dispatch/dispatcher.ts';
+import type { NewMessage, Tables } from '../notify/dispatch/dispatch-state.ts';
+import type { Kept } from '../notify/dispatch/kept.ts';
+import { Policy } from '../notify/dispatch/policy.ts';
 import { factsOf } from '../notify/mail/facts.ts';
 import { render, subjectOf } from '../notify/mail/render.ts';
-import { alertsOf, endedBy, tellingsOf } from '../notify/summary.ts';
+import type { NotifyConfig } from '../notify/notify-config.ts';
 import { type ToldExplanation, withTellings } from '../notify/would-tell.ts';
 import type { CompiledRule } from '../rules/compile.ts';
 import { storedState } from './stored.ts';
@@ -49,9 +53,10 @@ export interface ReplayOptions {
 
 /** One message to one contact. */
 export interface ReplayMessage {
+  readonly id: string;
   /** Journal time, µs. */
   readonly at: number;
-  readonly transition: Transition;
+  readonly content: Content;
   readonly kind: string;
   readonly contact: string;
   /** The contact's, in the order in which they would be tried. */
@@ -59,12 +64,13 @@ export interface ReplayMessage {
   /** Made anew whenever it is read, as is `text`. */
   readonly subject: string;
   readonly text: string;
-  /** Why this contact is told. */
+  /** Why there is news of the foremost alert in it. */
   readonly reason: string;
 }
 
-/** What was decided about one transition, also where nobody was told. */
+/** A step from alert to message, also where nobody was told. */
 export interface ReplayDecision {
+  readonly alert: string;
   readonly transition: string;
   readonly reason: string;
 }
@@ -96,8 +102,7 @@ export class Replay {
   readonly #errors = new Map<string, RuleError>();
   readonly #recognised = new Map<string, Recognised>();
   readonly #shapes = new Map<Shape, Shape>();
-  /** By alert, the contacts that were told of it. */
-  readonly #told = new Map<string, readonly string[]>();
+  #dispatcher: Dispatcher;
   /** By open alert, which of all it was. */
   readonly #openedAs = new Map<string, number>();
   #decisions: ReplayDecision[] = [];
@@ -109,6 +114,7 @@ export class Replay {
   constructor(options: ReplayOptions) {
     this.#options = options;
     this.#time = options.startsAt;
+    this.#dispatcher = new Dispatcher(new Policy(options.notify, options.ruleTexts));
     ({ devices: this.#devices, evaluating: this.#evaluating, channels: this.#channels, ruleTexts: this.#ruleTexts } = this.#made(options));
     for (const device of this.#devices.register(options.startsAt)) {
       device.registeredAt = Math.max(options.startsAt, options.registeredAt?.get(device.id) ?? options.startsAt);
@@ -144,8 +150,18 @@ export class Replay {
     this.#shapes.clear();
     const store = { load: () => stored, commit: () => undefined };
     const { closed } = restore({ store, devices: this.#devices, partition: 0, cursor: this.#next, now: this.#time });
+    // As from its rows, which come in the order of their keys.
+    const before = this.#dispatcher.tables;
+    this.#dispatcher = new Dispatcher(new Policy(this.#options.notify, this.#options.ruleTexts), (tables) => copy(before, tables));
     for (const transition of closed) this.#tell(transition);
     this.#arm();
+  }
+
+  /** What a person does, now. */
+  operate(operation: Operation): OperationResult {
+    const result = this.#dispatcher.operate(operation, this.#time);
+    this.#takeMessages();
+    return result;
   }
 
   /** Journal time, µs. */
@@ -166,9 +182,9 @@ export class Replay {
 
   /** Why a device did, or did not, alert, as it is now; the alert is the replay's own. Changes nothing. */
   explain(query: ExplainQuery): ToldExplanation | NothingToExplain {
-    const { rules, directory, notify } = this.#options;
+    const { rules, directory } = this.#options;
     const explained = explain(query, { rules, directory, devices: this.#devices, now: this.#time });
-    return withTellings(explained, notify, (alert) => this.#told.get(alert) ?? []);
+    return withTellings(explained, this.#dispatcher);
   }
 
   /**
@@ -181,6 +197,7 @@ export class Replay {
     // As live: what a reading says of its device holds from its arrival on, also for the timers that fire just before it.
     const device = this.#intern(reading.device);
     if (this.#evaluating.nextDue < receivedAt) this.#fire(receivedAt - 1, position);
+    if (this.#dispatcher.nextDue < receivedAt) this.#dispatch(receivedAt - 1);
     this.#time = receivedAt;
     this.#next = position + 1;
     this.#evaluating.reading(position, {
@@ -197,6 +214,7 @@ export class Replay {
   /** Journal time goes on to `timeUs` without a reading: every timer due by then fires. */
   until(timeUs: number): void {
     this.#fire(timeUs, this.#next);
+    this.#dispatch(timeUs);
     this.#time = Math.max(this.#time, timeUs);
   }
 
@@ -210,6 +228,7 @@ export class Replay {
     for (;;) {
       const due = this.#evaluating.nextDue;
       if (due > until) return;
+      if (this.#dispatcher.nextDue < due) this.#dispatch(due - 1);
       this.#time = Math.max(this.#time, due);
       this.#evaluating.fireTimers(this.#time, next);
       this.#take();
@@ -244,37 +263,41 @@ export class Replay {
     if (state === 'resolved') this.#openedAs.delete(id);
     else if (!this.#openedAs.has(id)) this.#openedAs.set(id, this.#sequence);
     this.#options.onTransition?.(transition);
-    const toldOf = (alert: string): readonly string[] => this.#told.get(alert) ?? [];
-    const decision = decide(transition, { config: this.#options.notify, told: toldOf(transition.alert.id), toldOf });
-    const { kind, reason } = decision;
-    this.#note({ transition: transition.id, reason });
-    for (const telling of kind === null ? [] : tellingsOf(transition, decision)) {
-      const { contact } = telling;
-      if (kind !== null) this.#send(telling.transition, { kind, contact, reason });
-      for (const { id } of alertsOf(telling.transition)) this.#told.set(id, [...new Set([...toldOf(id), contact])].sort());
-    }
-    for (const alert of endedBy(transition)) this.#told.delete(alert);
+    this.#dispatcher.transition(transition);
+    this.#takeMessages();
   }
 
-  #send(transition: Transition, told: { kind: MessageKind; contact: string; reason: string }): void {
+  /** Timers of groups, reminders and their like, which come after everything else of their time. */
+  #dispatch(until: number): void {
+    if (this.#dispatcher.nextDue > until) return;
+    this.#dispatcher.advance(until);
+    this.#takeMessages();
+  }
+
+  #takeMessages(): void {
+    const { messages, notes } = this.#dispatcher.take();
+    for (const { alert, transition, detail } of notes) this.#note({ alert, transition, reason: detail });
+    for (const message of messages) this.#send(message);
+  }
+
+  #send({ id, content, contact, at }: NewMessage): void {
     this.#messages += 1;
     const { onMessage, directory, publicUrl = null } = this.#options;
     if (onMessage === undefined) return;
     const factsOfAlert = (alert: Alert) => factsOf(alert, this.#ruleTexts.get(alert.rule), directory);
-    const input = () => {
-      const facts = factsOfAlert(transition.alert);
-      return { kind: told.kind, transition, facts, factsOf: factsOfAlert, replaces: [], publicUrl };
-    };
     onMessage({
-      at: this.#time,
-      transition,
-      ...told,
-      channels: this.#channels.get(told.contact) ?? [],
+      id,
+      at,
+      content,
+      kind: kindOf(content),
+      contact,
+      reason: content.items[0]?.reason ?? '',
+      channels: this.#channels.get(contact) ?? [],
       get subject() {
-        return subjectOf(input());
+        return subjectOf(content, factsOfAlert, at);
       },
       get text() {
-        return render(input()).text;
+        return render({ content, factsOf: factsOfAlert, replaces: [], publicUrl, links: null, chart: null, at }).text;
       },
     });
   }
@@ -288,4 +311,22 @@ export class Replay {
     const known = this.#errors.get(rule);
     this.#errors.set(rule, { rule, message, count: (known?.count ?? 0) + count });
   }
+}
+
+function copy(from: Tables, to: Tables): void {
+  const one = <T extends NonNullable<unknown>>(source: Kept<T>, target: Kept<T>): void =>
+    target.load([...source.keys()].sort().flatMap((key): [string, T][] => {
+      const value = source.get(key);
+      return value === undefined ? [] : [[key, value]];
+    }));
+  one(from.alert, to.alert);
+  one(from.group, to.group);
+  one(from.mute, to.mute);
+  one(from.summary, to.summary);
+  one(from.storm, to.storm);
+  one(from.rate, to.rate);
+  one(from.contact, to.contact);
+  one(from.flap, to.flap);
+  one(from.silence, to.silence);
+  one(from.meta, to.meta);
 }

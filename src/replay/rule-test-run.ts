@@ -2,14 +2,14 @@
  * One rule test: its readings through a replay, and what its expectations make of that.
  *
  * An expectation at T says what is so once every reading received by T was evaluated and every timer due by T has fired; its
- * messages are those about the same alert and device after the previous expectation about them, up to T.
+ * messages are those about the same alert and device after the previous expectation about them, up to T. Messages that tell of
+ * news count at the time of the news, though they wait for others of their group: who writes a test need not know how long.
  *
  * **No alarm goes unnoticed.** Of a rule that the test names, every alert that fires or rises must be spoken of: the next
  * expectation about it states that level or a higher one, or counts its message. Else the test fails, however well it
  * looked at the moments it asked about.
  */
 import { type Alert, type Level, levelRank, type Transition } from '../domain/alert.ts';
-import { alertsOf } from '../notify/summary.ts';
 import { Replay, type ReplayMessage, type RuleError } from './replay.ts';
 import type { ExpectedMessage } from './rule-test-file.ts';
 import type { ReadyExpectation, ReadyTest, World } from './rule-test-names.ts';
@@ -53,9 +53,16 @@ class Run {
   readonly #failed = new Set<ReadyExpectation>();
   /** Transitions of which a message was expected; and alerts, where it was the summary of a backlog. */
   readonly #spokenOf = new Set<string>();
+  readonly #transitionAt = new Map<string, number>();
+  /** The longest that news wait for others. */
+  readonly #waitMs: number;
+  /** Null while the test runs. */
+  #endsAt: number | null = null;
 
   constructor(ready: ReadyTest, world: World) {
     this.#ready = ready;
+    const { routes, default: fallback } = world.notify;
+    this.#waitMs = Math.max(...[...routes, fallback].flatMap(({ groupWaitMs }) => Object.values(groupWaitMs)));
     this.#replay = new Replay({
       rules: world.rules,
       directory: ready.directory,
@@ -63,7 +70,7 @@ class Run {
       ruleTexts: world.rules.map(({ rule }) => rule),
       startsAt: ready.test.startsAt,
       onTransition: (transition) => this.#happened(transition),
-      onMessage: (message) => this.#events.push({ kind: 'message', at: this.#now, message }),
+      onMessage: (message) => this.#events.push({ kind: 'message', at: message.at - ready.test.startsAt, message }),
     });
   }
 
@@ -80,6 +87,7 @@ class Run {
       for (const expectation of expectations) if (expectation.at === at) this.#checkState(expectation);
     }
     runUntil(Math.max(test.until ?? 0, this.#now, (arrivals.at(-1)?.receivedAt ?? 0) - test.startsAt));
+    this.#awaitMessages();
     for (const expectation of expectations) {
       this.#checkMessages(expectation, 'email');
       this.#checkMessages(expectation, 'message');
@@ -89,6 +97,22 @@ class Run {
     const order = [...expectations.map(({ place }) => place)];
     const failures = this.#failures.toSorted((a, b) => rank(order, a.place) - rank(order, b.place));
     return { ready: this.#ready, failures, events: this.#events, ruleErrors: this.#replay.ruleErrors };
+  }
+
+  /** What waits for others of its group at the end still counts; what happens meanwhile does not. */
+  #awaitMessages(): void {
+    const end = this.#now;
+    this.#endsAt = end;
+    this.#replay.until(this.#replay.time + this.#waitMs * 1000);
+    const late = this.#events.filter((event) => event.at > end && !(event.kind === 'message' && this.#toldAt(event) <= end));
+    for (const event of late) this.#events.splice(this.#events.indexOf(event), 1);
+  }
+
+  /** When the news came about that it tells of, or, where there are none, when it went out. */
+  #toldAt({ at, message }: Extract<Event, { kind: 'message' }>): number {
+    const { cause, items } = message.content;
+    if (cause.kind !== 'update' && cause.kind !== 'storm') return at;
+    return Math.max(...items.map(({ transition }) => this.#transitionAt.get(transition) ?? at));
   }
 
   get #now(): number {
@@ -107,7 +131,9 @@ class Run {
   }
 
   #happened(transition: Transition): void {
+    if (this.#endsAt !== null) return;
     this.#events.push({ kind: 'transition', at: this.#now, transition });
+    this.#transitionAt.set(transition.id, this.#now);
     const { alert } = transition;
     const index = this.#open.findIndex(({ id }) => id === alert.id);
     if (index >= 0) this.#open.splice(index, 1);
@@ -135,9 +161,11 @@ class Run {
     if (wanted.length === 0 && all.length > 0) this.#fail(expectation, `no ${word} about ${named(expectation)}`, listed(all, word));
     for (const entry of wanted) {
       const matching = all.filter((message) => matches(entry, message));
-      for (const { transition } of matching) {
-        this.#spokenOf.add(transition.id);
-        for (const alert of transition.backlog?.alerts ?? []) this.#spokenOf.add(alert.id);
+      for (const { content } of matching) {
+        for (const { transition, alert } of content.items) {
+          this.#spokenOf.add(transition);
+          if (content.items.length > 1 || content.cause.kind !== 'update') this.#spokenOf.add(alert.id);
+        }
       }
       if (matching.length === entry.count) continue;
       const expected = `${counted(entry.count, word)} to ${entry.to}${contentOf(entry)}, ${this.#interval(expectation)}`;
@@ -157,7 +185,10 @@ class Run {
   #messagesFor(expectation: ReadyExpectation): ReplayMessage[] {
     const after = this.#previous(expectation);
     return this.#events.flatMap((event) =>
-      event.kind === 'message' && event.at > after && event.at <= expectation.at && tellsOf(expectation, event.message)
+      event.kind === 'message' &&
+      this.#toldAt(event) > after &&
+      this.#toldAt(event) <= expectation.at &&
+      tellsOf(expectation, event.message)
         ? [event.message]
         : [],
     );
@@ -223,9 +254,9 @@ const rank = (order: readonly string[], place: string): number => {
 
 const isAbout = ({ alert: rule, subject }: ReadyExpectation, alert: Alert): boolean =>
   alert.rule === rule && (alert.device === subject || alert.group === subject);
-/** A summary of a backlog tells of several alerts. */
-const tellsOf = (expectation: ReadyExpectation, { transition }: ReplayMessage): boolean =>
-  alertsOf(transition).some((alert) => isAbout(expectation, alert));
+/** A message may tell of several alerts. */
+const tellsOf = (expectation: ReadyExpectation, { content }: ReplayMessage): boolean =>
+  content.items.some(({ alert }) => isAbout(expectation, alert));
 const named = ({ alert, subject }: ReadyExpectation): string => `${alert} on ${subject}`;
 const levelOf = ({ level }: ReadyExpectation): Level | null => (level === 'none' || level === 'pending' ? null : level);
 const isRise = ({ kind, fromLevel, alert }: Transition): boolean =>

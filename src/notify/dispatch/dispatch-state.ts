@@ -118,7 +118,8 @@ export class DispatchState {
   }
 
   touch(entry: AlertEntry): void {
-    this.tables.alert.touch(entry.alert.id);
+    // It may have been forgotten by now.
+    if (this.tables.alert.has(entry.alert.id)) this.tables.alert.touch(entry.alert.id);
   }
 
   /** Alerts of a group, a mute, a summary, or in a route's storm, each with the route on which it is there; or held for a contact. */

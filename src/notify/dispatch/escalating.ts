@@ -73,7 +73,7 @@ function step(state: DispatchState, entry: AlertEntry, key: string): void {
     const picks = peers.map((peer): Pick => ({ entry: peer, news: newsFor(state, peer, contact) ?? 'still' }));
     const cause = { kind: 'escalation', step: at + 1, steps: escalation.steps.length, afterMs: next.afterMs } as const;
     send(state, contact, { cause, picks, mayBeHeld: true, ...(group !== undefined && { first: group.first }) });
-    if (group !== undefined) state.tables.group.touch(group.key);
+    if (group !== undefined && state.tables.group.has(group.key)) state.tables.group.touch(group.key);
   }
 }
 

@@ -58,6 +58,8 @@ export function toldElsewhere(state: DispatchState, group: Group, plan: RoutePla
 }
 
 export function armGroup(state: DispatchState, group: Group): void {
+  // With its last alert it has ended.
+  if (!state.tables.group.has(group.key)) return;
   state.tables.group.touch(group.key);
   const due = Math.min(group.dueAt ?? Number.POSITIVE_INFINITY, group.remindAt ?? Number.POSITIVE_INFINITY);
   state.agenda.set(GROUP + group.key, due);

@@ -184,7 +184,7 @@ export class Muting {
       return { kind: 'silence', name: comment, by };
     }
     if (key.startsWith('schedule/')) return { kind: 'schedule', name: scheduleNames(plan), by: null };
-    const [source] = this.#sources.get(key) ?? [];
+    const [source] = [...(this.#sources.get(key) ?? [])].sort();
     const of = source === undefined ? undefined : this.#state.entry(source);
     return { kind: 'inhibition', name: of === undefined ? entry.alert.rule : `${of.alert.rule} on ${of.alert.device}`, by: null };
   }
@@ -193,7 +193,8 @@ export class Muting {
   #bound(key: string | undefined): void {
     const state = this.#state;
     if (key === undefined || state.memberCount('mute', key) <= KEPT_PER_MUTE_MAX) return;
-    const oldest = state.members('mute', key).find(({ entry }) => !isFiring(entry.alert) && Object.keys(entry.told).length === 0);
+    const over = state.members('mute', key).filter(({ entry }) => !isFiring(entry.alert) && Object.keys(entry.told).length === 0);
+    const oldest = over.sort((a, b) => a.entry.firedAt - b.entry.firedAt || (a.entry.alert.id < b.entry.alert.id ? -1 : 1))[0];
     const mute = state.tables.mute.get(key);
     if (oldest === undefined || mute === undefined) return;
     mute.more += 1;

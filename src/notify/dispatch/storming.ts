@@ -134,6 +134,7 @@ export class Storming {
   }
 
   #arm(storm: Storm): void {
+    if (!this.#state.tables.storm.has(storm.route)) return;
     this.#state.tables.storm.touch(storm.route);
     const due = Math.min(storm.dueAt ?? Number.POSITIVE_INFINITY, storm.remindAt ?? Number.POSITIVE_INFINITY);
     this.#state.agenda.set(STORM + storm.route, due);
@@ -160,6 +161,8 @@ function worst(entries: readonly AlertEntry[], atLeast: Level | null): Level | n
 }
 
 /** The label and value that most of them share; of equal ones the likelier cause. Null when nothing is shared by two. */
+const compared = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
 export function explained(entries: readonly Pick<AlertEntry, 'alert'>[]): Explanation | null {
   const counts = new Map<string, { name: string; value: string; count: number }>();
   const add = (name: string, value: string): void => {
@@ -176,6 +179,6 @@ export function explained(entries: readonly Pick<AlertEntry, 'alert'>[]): Explan
     const index = LIKELY_CAUSES.indexOf(name);
     return index >= 0 ? index : name === 'rule' ? 99 : LIKELY_CAUSES.length;
   };
-  const best = [...counts.values()].sort((a, b) => b.count - a.count || order(a) - order(b) || (a.name < b.name ? -1 : 1))[0];
+  const best = [...counts.values()].sort((a, b) => b.count - a.count || order(a) - order(b) || compared(a.name, b.name) || compared(a.value, b.value))[0];
   return best === undefined || best.count < 2 ? null : best;
 }
