@@ -340,9 +340,9 @@ describe('compared with a clock that is read every minute', () => {
           if (isWithin(schedule, start + index * MINUTE_US) !== now) throw new Error(`minute ${index}: expected ${now}`);
         });
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
-  });
+  }, 60_000);
 
   it('gives the same answer whatever was asked before', () => {
     const schedule = scheduleOf('Europe/Berlin', window(MON_FRI, '22:00–06:00'), window([6], '02:30–02:45'));
