@@ -6,7 +6,7 @@
 import { execFile } from 'node:child_process';
 import { chmod, chown, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { type Available, freePort, obtainBinary, ServerProcess, temporaryFolder, unavailable } from './service.ts';
@@ -90,7 +90,7 @@ export async function startPostfix(): Promise<Available<Postfix>> {
   const configuration = ['-c', join(folder, 'etc')];
   // Makes its folders with their owners.
   await run(binary.value, [...configuration, 'check'], { timeout: 60_000 });
-  const { stdout } = await run('/usr/sbin/postconf', ['-d', '-h', 'daemon_directory']);
+  const { stdout } = await run(join(dirname(binary.value), 'postconf'), ['-d', '-h', 'daemon_directory']);
 
   // The master itself, in the foreground: what the postfix command starts is out of reach of a signal. It ends by itself after
   // a while, should the test be killed before it can.
