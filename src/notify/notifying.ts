@@ -23,7 +23,7 @@ import { messageOf, Unavailable } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import type { Service } from '../std/service.ts';
 import { Asking } from './asking.ts';
-import { ChannelHealth, type FailingChannel } from './channels/channel-health.ts';
+import type { ChannelHealth, FailingChannel } from './channels/channel-health.ts';
 import type { Notifier } from './channels/notifier.ts';
 import { Composing, type History } from './composing.ts';
 import { Deciding } from './deciding.ts';
@@ -48,6 +48,8 @@ export interface NotifyingOptions {
   readonly config: NotifyConfig;
   readonly rules: readonly Rule[];
   readonly directory: DeviceDirectory;
+  /** What is known of the channels beyond a reload. */
+  readonly health: ChannelHealth;
   /** Handed in open; whoever made them closes them. */
   readonly notifiers: ReadonlyMap<ChannelKind, Notifier>;
   /** What alerting has come to: every reading received by then is evaluated, and what came of it is in `transitions`; µs. */
@@ -108,7 +110,6 @@ class NotifyingService implements Notifying {
   readonly #deciding: Deciding;
   readonly #delivery: Delivery;
   readonly #asking: Asking;
-  readonly #health = new ChannelHealth();
   #isRunning = false;
   #isScheduled = false;
   #fail: (error: unknown) => void = () => undefined;
@@ -116,7 +117,8 @@ class NotifyingService implements Notifying {
 
   constructor(options: NotifyingOptions) {
     this.#options = options;
-    const { database, config, rules, clock, onFlagged } = options;
+    const { database, config, rules, clock, onFlagged, health } = options;
+    health.keepOnly(config.contacts);
     this.#outbox = new Outbox(database);
     const composing = new Composing({ ...options, linkKey: linkKeyOf(database) });
     const { subjectOf } = composing;
@@ -130,7 +132,6 @@ class NotifyingService implements Notifying {
       contacts: config.contacts,
       compose: (message, channel) => composing.compose(message, channel),
       subjectOf,
-      health: this.#health,
       timing: options.timing ?? DELIVERY_TIMING,
       onFault: (error) => this.#fail(error),
     });
@@ -211,14 +212,15 @@ class NotifyingService implements Notifying {
 
   channelHealth(): { failing: FailingChannel[]; undelivered: string[] } {
     const now = this.#options.clock.now();
-    return { failing: this.#health.failing(now), undelivered: this.#health.undelivered(now) };
+    return { failing: this.#options.health.failing(now), undelivered: this.#options.health.undelivered(now) };
   }
 
   operate(operation: Operation): OperationResult {
     if (!this.#isRunning) throw new Unavailable('notifying is being started again');
     // Whatever is known by now comes before it.
     while (this.#takeUp()) continue;
-    const result = this.#deciding.operate(operation, this.#options.journalTime());
+    const time = this.#options.journalTime();
+    const result = this.#deciding.operate(fromNow(operation, { time, now: this.#options.clock.now() }), time);
     this.wake();
     return result;
   }
@@ -289,6 +291,12 @@ class NotifyingService implements Notifying {
     });
     this.#cancelTimers.push(cancel);
   }
+}
+
+/** A silence from now on holds at once, though journal time may lag behind the clock. */
+function fromNow(operation: Operation, { time, now }: { time: number; now: number }): Operation {
+  if (operation.kind !== 'silence' || operation.silence.startsAt > now) return operation;
+  return { ...operation, silence: { ...operation.silence, startsAt: Math.min(operation.silence.startsAt, time) } };
 }
 
 const isMessageState = (state: string): state is MessageState => STATES.includes(state);

@@ -8,7 +8,11 @@ import { createAlerting } from '../alerts/alerting.ts';
 import type { ExplainQuery } from '../alerts/explaining.ts';
 import type { TransitionSource } from '../alerts/transitions.ts';
 import type { Alert } from '../domain/alert.ts';
+import { ChannelHealth } from '../notify/channels/channel-health.ts';
+import type { Publish } from '../notify/channels/mqtt.ts';
 import { createNotifiers } from '../notify/channels/notifiers.ts';
+import type { Point } from '../notify/composing.ts';
+import type { ChartRequest } from '../notify/mail/chart-request.ts';
 import { createNotifying } from '../notify/notifying.ts';
 import type { Operating } from '../notify/operating.ts';
 import { type RuleView, rulesPage } from '../rules/rule-view.ts';
@@ -56,6 +60,10 @@ export interface DecisionsEvents {
   alertsChanged(alerts: readonly Alert[]): void;
   /** What the journal holds now. */
   range(): Range;
+  /** Over MQTT, by this installation's own broker. */
+  publish(topic: string, payload: string, retain: boolean): void;
+  /** Readings of one metric, oldest first, for a chart: from the history, downsampled. */
+  pointsOf(request: ChartRequest): Point[];
 }
 
 const TRANSITIONS_MAX = 1000;
@@ -70,7 +78,9 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
   const first = prepare(data);
   const database = openDatabase(data.statePath);
   const { version } = description;
-  const notifiers = createNotifiers({ ...email, mailDirectory, publish: null, version, clock, logger: loggers.notifying });
+  const publish: Publish = (topic, payload, { retain }) => main.publish(topic, payload, retain);
+  const health = new ChannelHealth();
+  const notifiers = createNotifiers({ ...email, mailDirectory, publish, version, clock, logger: loggers.notifying });
 
   const make = ({ rules, compiled, directory, notify }: Prepared, range: Range): Generation => {
     const alerting = createAlerting({
@@ -91,17 +101,27 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
         telling.transitions(alerting.transitions);
       },
       followedTo: () => notifying.followedTo(),
+      followersDue: () => notifying.nextDue(),
     });
     const { transitions } = alerting;
-    const common = { database, transitions, rules, directory, notifiers, clock, registry, publicUrl };
-    const notifying = createNotifying({ ...common, config: notify, logger: loggers.notifying });
+    const notifying = createNotifying({
+      ...{ database, transitions, rules, directory, notifiers, health, clock, registry, publicUrl },
+      config: notify,
+      journalTime: () => alerting.journalTime(),
+      alertOf: (id) => alerting.alert(id),
+      history: (request) => main.pointsOf(request),
+      onFlagged: (alerts) => telling.flagged(alerts),
+      logger: loggers.notifying,
+    });
     return { rules, alerting, notifying };
   };
   const generations = new Generations({ first: { prepared: first, range: data.range }, make, range: () => main.range() });
 
+  const alertOf = (id: string): Alert | null => bareOf(generations.current.alerting.alert(id));
   const telling = new Telling((alerts) => {
-    main.alertsChanged(alerts).catch((error: unknown) => loggers.alerting.warn({ err: error }, 'alerts not published over MQTT'));
-  });
+    const flagged = alerts.map((alert) => withFlags(alert, generations.current.notifying));
+    main.alertsChanged(flagged).catch((error: unknown) => loggers.alerting.warn({ err: error }, 'alerts not published over MQTT'));
+  }, alertOf);
   telling.openAlerts(generations.current.alerting);
   // Asked at each call: a reload exchanges who answers.
   const alerting = (): Alerting => generations.current.alerting;
@@ -110,11 +130,11 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
   return {
     services: [generations],
     methods: {
-      alerts: (query: AlertsQuery) => alertsPage(alerting(), query),
+      alerts: (query: AlertsQuery) => alertsPage(generations.current, query),
       alert: (id: string) => {
         const alert = alerting().alert(id);
         if (alert === null) return null;
-        return { ...alert, timeline: [...alert.timeline, ...notifying().timeline(id)].sort((a, b) => a.at - b.at) };
+        return { ...withFlags(alert, notifying()), timeline: [...alert.timeline, ...notifying().timeline(id)].sort((a, b) => a.at - b.at) };
       },
       devices: (query: Parameters<Alerting['devices']>[0]) => alerting().devices(query),
       device: (id: string) => alerting().device(id),
@@ -134,10 +154,26 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
   };
 });
 
-function alertsPage(alerting: Alerting, { acknowledged, ...query }: AlertsQuery): ReturnType<Alerting['alerts']> {
-  if (acknowledged === undefined) return alerting.alerts(query);
+function bareOf(alert: ReturnType<Alerting['alert']>): Alert | null {
+  if (alert === null) return null;
+  const { timeline: _, ...bare } = alert;
+  return bare;
+}
+
+/** With the flags that are notifying's to know. */
+const withFlags = <T extends Alert>(alert: T, notifying: Notifying): T => ({
+  ...alert,
+  flags: [...alert.flags, ...notifying.flagsOf(alert.id)],
+});
+
+function alertsPage({ alerting, notifying }: Generation, { acknowledged, ...query }: AlertsQuery): ReturnType<Alerting['alerts']> {
+  const ask = (part: Parameters<Alerting['alerts']>[0]): ReturnType<Alerting['alerts']> => {
+    const page = alerting.alerts(part);
+    return { ...page, items: page.items.map((alert) => withFlags(alert, notifying)) };
+  };
+  if (acknowledged === undefined) return ask(query);
   return selectedPage(query, {
-    ask: (part) => alerting.alerts(part),
+    ask,
     isWanted: ({ flags }) => flags.includes('acknowledged') === acknowledged,
   });
 }
@@ -158,10 +194,18 @@ function operatingOf(notifying: () => Operating): Operating {
 /** Tells the main thread of alerts, which it publishes over MQTT. */
 class Telling {
   readonly #tell: (alerts: readonly Alert[]) => void;
+  readonly #alertOf: (id: string) => Alert | null;
   #told = 0;
 
-  constructor(tell: (alerts: readonly Alert[]) => void) {
+  constructor(tell: (alerts: readonly Alert[]) => void, alertOf: (id: string) => Alert | null) {
     this.#tell = tell;
+    this.#alertOf = alertOf;
+  }
+
+  /** Their flags may have changed. */
+  flagged(ids: ReadonlySet<string>): void {
+    const alerts = [...ids].flatMap((id) => this.#alertOf(id) ?? []).filter(({ state }) => state !== 'resolved');
+    if (alerts.length > 0) this.#tell(alerts);
   }
 
   /** At the start. */

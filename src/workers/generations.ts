@@ -11,7 +11,7 @@ import type { createAlerting } from '../alerts/alerting.ts';
 import type { DeviceDirectory } from '../domain/device.ts';
 import type { Rule } from '../domain/rule.ts';
 import type { Position } from '../journal/journal.ts';
-import type { NotifyConfig } from '../notify/config.ts';
+import type { NotifyConfig } from '../notify/notify-config.ts';
 import type { createNotifying } from '../notify/notifying.ts';
 import { type CompiledRule, compileRules } from '../rules/compile.ts';
 import { InvalidConfig, Unavailable } from '../std/errors.ts';

@@ -29,8 +29,7 @@ export function selfMethods(parts: {
       const { alerting, notifying } = current();
       return { transitions: alerting.transitions.latest(), followedTo: notifying.followedTo() };
     },
-    // TODO: what the health of channels says, as soon as delivery keeps it.
-    channelHealth: () => ({ failing: [], undelivered: [] }),
+    channelHealth: () => current().notifying.channelHealth(),
     async sendHeartbeat(to, everyMs) {
       const late = new AbortController();
       const cancel = clock.after(HEARTBEAT_WAIT_MS, () => late.abort());

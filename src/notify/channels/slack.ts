@@ -5,7 +5,7 @@
  * Within Slack's limits: 50 blocks, 3000 characters a section. `& < >` are escaped, so that a device's name makes no link and
  * calls nobody; of the others' own notations those that would are broken up.
  */
-import { COLOURS } from '../mail/mail-text.ts';
+import { TONES } from '../mail/theme.ts';
 import { type ChatText, chatText, leftText } from './chat-text.ts';
 import type { HttpPost } from './http-post.ts';
 import type { Notifier, OutgoingMessage } from './notifier.ts';
