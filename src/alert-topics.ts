@@ -12,7 +12,7 @@ export class AlertTopics {
 
   publishThrough(broker: Broker): void {
     this.#broker = broker;
-    for (const [topic, payload] of this.#waiting) broker.publish(topic, payload, { retain: true });
+    for (const [topic, payload] of this.#waiting) publish(broker, topic, payload);
     this.#waiting.clear();
   }
 
@@ -21,10 +21,15 @@ export class AlertTopics {
       const topic = `tocsin/alerts/${topicLevel(alert.rule)}/${topicLevel(alert.device)}`;
       const payload = alert.state === 'resolved' ? '' : JSON.stringify(withTimes(alert));
       if (this.#broker === null) this.#waiting.set(topic, payload);
-      else this.#broker.publish(topic, payload, { retain: true });
+      else publish(this.#broker, topic, payload);
     }
   }
 }
 
 /** `/ + # %` would end, widen or escape the level. */
 const topicLevel = (text: string): string => text.replace(/[/+#%]/g, (character) => encodeURIComponent(character));
+
+/** What the broker does not take, it logs; the alert's next change is published again. */
+function publish(broker: Broker, topic: string, payload: string): void {
+  broker.publish(topic, payload, { retain: true }).catch(() => undefined);
+}

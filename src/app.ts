@@ -6,15 +6,18 @@ import { join } from 'node:path';
 import { Gauge, Registry } from 'prom-client';
 import { AlertTopics } from './alert-topics.ts';
 import { createBackend } from './backend.ts';
+import { chartPoints } from './chart-points.ts';
 import type { Loaded } from './cli/load.ts';
 import type { Config, ConfigSource, HistoryConfig } from './config.ts';
 import { createDecoder } from './devices/decode.ts';
 import type { Shape } from './domain/reading.ts';
 import type { SeriesStoreConfig } from './history/open.ts';
-import { startBroker } from './ingest/broker.ts';
+import { type Broker, startBroker } from './ingest/broker.ts';
 import { createIngest, type Ingest } from './ingest/ingest.ts';
 import type { Journal } from './journal/journal.ts';
 import { openSqliteJournal } from './journal/sqlite.ts';
+import type { Point } from './notify/composing.ts';
+import type { ChartRequest } from './notify/mail/chart-request.ts';
 import { Reloader } from './reload.ts';
 import { Heartbeat } from './self/heartbeat.ts';
 import { hostOf, ping } from './self/ping.ts';
@@ -22,7 +25,7 @@ import { SELF_DEVICE } from './self/self-profile.ts';
 import { Watching } from './self/watching.ts';
 import { holdDataFolder } from './sqlite/data-folder.ts';
 import { type Clock, systemClock } from './std/clock.ts';
-import { messageOf } from './std/errors.ts';
+import { messageOf, Unavailable } from './std/errors.ts';
 import { createLogger, type Logger } from './std/logger.ts';
 import type { Service } from './std/service.ts';
 import { collectProcessMetrics } from './web/metrics.ts';
@@ -63,7 +66,8 @@ export async function startApp(loaded: Loaded, source: ConfigSource): Promise<Ap
   stack.defer(() => history.stop());
   const alertTopics = new AlertTopics();
   let inForce = loaded;
-  const decisions = await startDecisions(() => inForce, common, alertTopics);
+  const outlets: Outlets = { alertTopics, history, broker: null };
+  const decisions = await startDecisions(() => inForce, common, outlets);
   stack.defer(() => decisions.stop());
 
   let decoder = createDecoder(loaded.directory, config.mqtt.limits);
@@ -72,8 +76,9 @@ export async function startApp(loaded: Loaded, source: ConfigSource): Promise<Ap
   const broker = await startBroker({ listeners: config.mqtt.listeners, limits: config.mqtt.limits, ingest, clock, logger, registry });
   stack.defer(() => broker.close());
   alertTopics.publishThrough(broker);
+  outlets.broker = broker;
   const status = { state: 'running', since: formatTime(clock.now()) };
-  broker.publish('tocsin/status', JSON.stringify(status), { retain: true });
+  await broker.publish('tocsin/status', JSON.stringify(status), { retain: true });
 
   const watching = createWatching(config, { ...common, ingest, decisions, history, registry });
   const apply = async (next: Loaded): Promise<void> => {
@@ -133,15 +138,34 @@ function startHistory(config: Config, common: Common): Promise<RunningWorker<His
   });
 }
 
-function startDecisions(inForce: () => Loaded, common: Common, alertTopics: AlertTopics): Promise<RunningWorker<DecisionsMethods>> {
+/** What the decisions thread reaches through this one. */
+interface Outlets {
+  readonly alertTopics: AlertTopics;
+  readonly history: RunningWorker<HistoryMethods>;
+  /** Null until it listens. */
+  broker: Broker | null;
+}
+
+function startDecisions(inForce: () => Loaded, common: Common, outlets: Outlets): Promise<RunningWorker<DecisionsMethods>> {
   const { config } = inForce();
   const { journal } = common;
   const range: DecisionsEvents['range'] = () => journal.range(0);
+  const publish = async (topic: string, payload: string, retain: boolean): Promise<void> => {
+    if (outlets.broker === null) throw new Unavailable('the broker does not listen yet');
+    await outlets.broker.publish(topic, payload, { retain });
+  };
+  const pointsOf = (request: ChartRequest): Promise<Point[]> =>
+    config.roles.includes('history') ? chartPoints(request, (query) => outlets.history.remote.readings(query)) : Promise.resolve([]);
   return startWorker<DecisionsMethods>({
     ...common,
     name: 'decisions',
     module: new URL('./workers/decisions.ts', import.meta.url),
-    methods: { range, alertsChanged: (alerts: Parameters<DecisionsEvents['alertsChanged']>[0]) => alertTopics.update(alerts) },
+    methods: {
+      range,
+      publish,
+      pointsOf,
+      alertsChanged: (alerts: Parameters<DecisionsEvents['alertsChanged']>[0]) => outlets.alertTopics.update(alerts),
+    },
     data: (): DecisionsData => ({
       statePath: join(config.data, 'state.db'),
       mailDirectory: join(config.data, 'mail'),

@@ -54,8 +54,7 @@ export async function explainAt(query: ExplainQuery, time: number, options: Addr
     registeredAt,
     ...(opened.journalId !== null && { journalId: opened.journalId }),
     onTransition: (transition) => told.transition(transition),
-    onMessage: ({ at, content, contact, subject }) =>
-      told.message({ at, kind: 'message', reason: `to ${contact}: ${subject}` }, content),
+    onMessage: ({ at, content, contact, subject }) => told.message({ at, kind: 'message', reason: `to ${contact}: ${subject}` }, content),
   });
   const isConcerned = concerning(query.device, { rules: compiled, directory });
   const progress = new Progress('explain');

@@ -41,8 +41,8 @@ export interface BrokerOptions {
 export interface Broker {
   /** Where it listens, with the real ports. */
   readonly urls: readonly string[];
-  /** Publishes as the program itself: below `tocsin/` only the program may. */
-  publish(topic: string, payload: string, options: { retain: boolean }): void;
+  /** Publishes as the program itself: below `tocsin/` only the program may. Rejects when the broker did not take it, which is logged. */
+  publish(topic: string, payload: string, options: { retain: boolean }): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -97,8 +97,12 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     urls,
     publish: (topic, payload, { retain }) => {
       const packet = { cmd: 'publish' as const, topic, payload: Buffer.from(payload), qos: 1 as const, retain, dup: false };
-      broker.publish(packet, (error?: Error) => {
-        if (error) logger.warn({ err: error, topic }, 'own message not published');
+      return new Promise((resolve, reject) => {
+        broker.publish(packet, (error?: Error) => {
+          if (!error) return resolve();
+          logger.warn({ err: error, topic }, 'own message not published');
+          reject(error);
+        });
       });
     },
     async close() {

@@ -78,7 +78,13 @@ export class Asking {
     const told = contact ?? dispatcher.preview(alert).flatMap(({ contacts }) => contacts)[0];
     if (told === undefined) return null;
     const last = timeline.at(-1);
-    const item = { alert, news: isFiring(alert) ? 'firing' : 'resolved', fromLevel: null, transition: last?.id ?? '', reason: last?.reason ?? '' } as const;
+    const item = {
+      alert,
+      news: isFiring(alert) ? 'firing' : 'resolved',
+      fromLevel: null,
+      transition: last?.id ?? '',
+      reason: last?.reason ?? '',
+    } as const;
     const content: Content = { cause: { kind: 'update', group: {} }, items: [item], more: 0 };
     const channel = dispatcher.policy.contacts.get(told)?.channels[0];
     const shown = channel === undefined ? null : `${channel.kind} ${channel.address}`;

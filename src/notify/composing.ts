@@ -138,5 +138,7 @@ export class Composing {
 /** History lags a moment behind: the value that the alert is about is known. */
 function withLatest(points: readonly Point[], { value, state }: Alert, at: number): readonly Point[] {
   const last = points.at(-1);
-  return value === null || state !== 'firing' || last === undefined || last.value === value || last.at >= at ? points : [...points, { at, value }];
+  return value === null || state !== 'firing' || last === undefined || last.value === value || last.at >= at
+    ? points
+    : [...points, { at, value }];
 }

@@ -6,9 +6,9 @@ import type { Transition } from '../domain/alert.ts';
 import type { Operation, OperationResult } from '../domain/operation.ts';
 import type { Database } from '../sqlite/database.ts';
 import type { Clock } from '../std/clock.ts';
-import { Dispatcher } from './dispatch/dispatcher.ts';
 import type { Decided, Tables } from './dispatch/dispatch-state.ts';
-import type { Changes, Kept } from './dispatch/kept.ts';
+import { Dispatcher } from './dispatch/dispatcher.ts';
+import type { Changes } from './dispatch/kept.ts';
 import type { Policy } from './dispatch/policy.ts';
 import { StateRows } from './dispatch/state-rows.ts';
 import { OperationLog } from './operation-log.ts';
@@ -48,7 +48,8 @@ export class Deciding {
     this.operations = new OperationLog(options.database);
     this.#cursor = options.outbox.cursor();
     this.dispatcher = new Dispatcher(policy, (tables) => {
-      for (const kind of KINDS) this.#load(kind, tables[kind]);
+      // Our own rows, as this version wrote them or a migration brought them up to it.
+      for (const kind of KINDS) tables[kind].load(this.#rows.load(kind) as [string, never][]);
     });
   }
 
@@ -105,11 +106,6 @@ export class Deciding {
     });
     this.#uncommitted = null;
     if (decided.flagged.size > 0) onFlagged(decided.flagged);
-  }
-
-  /** Our own rows, as this version wrote them or a migration brought them up to it. */
-  #load<T extends NonNullable<unknown>>(kind: Kind, kept: Kept<T>): void {
-    kept.load(this.#rows.load(kind).map(([key, value]): [string, T] => [key, value as T]));
   }
 
   #keep(operation: Uncommitted['operation']): void {

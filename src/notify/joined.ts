@@ -16,5 +16,7 @@ export function joined(newer: Content, older: readonly Content[]): Content {
 }
 
 function byWeight({ alert: a }: Item, { alert: b }: Item): number {
-  return Number(isFiring(b)) - Number(isFiring(a)) || levelRank(b.level) - levelRank(a.level) || (a.firedAt ?? a.since) - (b.firedAt ?? b.since);
+  return (
+    Number(isFiring(b)) - Number(isFiring(a)) || levelRank(b.level) - levelRank(a.level) || (a.firedAt ?? a.since) - (b.firedAt ?? b.since)
+  );
 }

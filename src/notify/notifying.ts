@@ -218,7 +218,7 @@ class NotifyingService implements Notifying {
   operate(operation: Operation): OperationResult {
     if (!this.#isRunning) throw new Unavailable('notifying is being started again');
     // Whatever is known by now comes before it.
-    while (this.#takeUp()) continue;
+    while (this.#takeUp());
     const time = this.#options.journalTime();
     const result = this.#deciding.operate(fromNow(operation, { time, now: this.#options.clock.now() }), time);
     this.wake();

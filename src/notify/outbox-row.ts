@@ -94,7 +94,9 @@ const transitionForm = z
     fromLevel: level.nullable(),
     alert: alertForm,
     reason: z.string(),
-    backlog: z.object({ device: z.string(), from: z.number(), to: z.number(), alerts: z.array(alertForm).min(1), more: z.number() }).optional(),
+    backlog: z
+      .object({ device: z.string(), from: z.number(), to: z.number(), alerts: z.array(alertForm).min(1), more: z.number() })
+      .optional(),
   })
   .transform(({ id, kind, fromLevel, alert, reason, backlog }): Content => {
     const item = { fromLevel, transition: id, reason };

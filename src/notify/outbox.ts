@@ -71,7 +71,16 @@ export class Outbox {
       `INSERT INTO notify_message (id, alert, contact, kind, urgent, subject, content, thread, replaces, state, decided_at, received_at,
          created_at, channel, channel_since, channel_attempts, attempts, next_at)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, '[]', 'waiting', ?, ?, ?, 0, ?, 0, 0, ?)`,
-      ...[id, foremost(content).id, contact, kindOf(content), isUrgent ? 1 : 0, context.subject(content, at), JSON.stringify(content), thread],
+      ...[
+        id,
+        foremost(content).id,
+        contact,
+        kindOf(content),
+        isUrgent ? 1 : 0,
+        context.subject(content, at),
+        JSON.stringify(content),
+        thread,
+      ],
       ...[at, receivedAt, now, now, now],
     );
     this.#tellsOf(id, content);

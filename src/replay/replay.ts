@@ -18,12 +18,12 @@ import { restore } from '../alerts/restoring.ts';
 import type { Alert, Transition } from '../domain/alert.ts';
 import type { DeviceDirectory } from '../domain/device.ts';
 import type { Channel } from '../domain/notification.ts';
+import type { Operation, OperationResult } from '../domain/operation.ts';
 import type { DeviceRef, Reading, Shape } from '../domain/reading.ts';
 import type { Rule } from '../domain/rule.ts';
-import type { Operation, OperationResult } from '../domain/operation.ts';
 import { type Content, kindOf } from '../notify/content.ts';
-import { Dispatcher } from '../notify/dispatch/dispatcher.ts';
 import type { NewMessage, Tables } from '../notify/dispatch/dispatch-state.ts';
+import { Dispatcher } from '../notify/dispatch/dispatcher.ts';
 import type { Kept } from '../notify/dispatch/kept.ts';
 import { Policy } from '../notify/dispatch/policy.ts';
 import { factsOf } from '../notify/mail/facts.ts';
@@ -315,10 +315,12 @@ export class Replay {
 
 function copy(from: Tables, to: Tables): void {
   const one = <T extends NonNullable<unknown>>(source: Kept<T>, target: Kept<T>): void =>
-    target.load([...source.keys()].sort().flatMap((key): [string, T][] => {
-      const value = source.get(key);
-      return value === undefined ? [] : [[key, value]];
-    }));
+    target.load(
+      [...source.keys()].sort().flatMap((key): [string, T][] => {
+        const value = source.get(key);
+        return value === undefined ? [] : [[key, value]];
+      }),
+    );
   one(from.alert, to.alert);
   one(from.group, to.group);
   one(from.mute, to.mute);

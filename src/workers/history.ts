@@ -5,7 +5,7 @@ import { Registry } from 'prom-client';
 import { createHistory } from '../history/history.ts';
 import { openSeriesStore, type SeriesStoreConfig } from '../history/open.ts';
 import { createQuarantine, type QuarantinePage, type QuarantineQuery } from '../history/quarantine.ts';
-import type { SeriesQuery } from '../history/series-store.ts';
+import type { SeriesPage, SeriesQuery } from '../history/series-store.ts';
 import type { Position } from '../journal/journal.ts';
 import { systemClock } from '../std/clock.ts';
 import { Unavailable } from '../std/errors.ts';
@@ -24,7 +24,7 @@ export interface HistoryData {
 }
 
 export interface HistoryMethods extends WorkerMethods {
-  readings(query: SeriesQuery): Promise<Page<unknown>>;
+  readings(query: SeriesQuery): Promise<SeriesPage>;
   quarantine(query: QuarantineQuery): Page<unknown>;
   /** Why the series store is not written to at present, or null. */
   trouble(): string | null;

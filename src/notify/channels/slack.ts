@@ -41,7 +41,7 @@ export function slackBody(message: OutgoingMessage, form: { readonly blocks: boo
     ? { fallback: headline, blocks: [...sections, ...(links === '' ? [] : [links])].map(section) }
     : { fallback: headline, text: [...sections, ...(links === '' ? [] : ['', links])].join('\n'), mrkdwn_in: ['text'] };
   // The links are pages of ours, and nothing of a message is to be fetched by others to be shown.
-  return { text: `*${headline}*`, unfurl_links: false, unfurl_media: false, attachments: [{ color: COLOURS[chat.state], ...attachment }] };
+  return { text: `*${headline}*`, unfurl_links: false, unfurl_media: false, attachments: [{ color: TONES[chat.state][0], ...attachment }] };
 }
 
 const section = (text: string) => ({ type: 'section', text: { type: 'mrkdwn', text, verbatim: true } });

@@ -7,7 +7,7 @@ import type { Content } from '../content.ts';
 import { Agenda } from './agenda.ts';
 import { Kept } from './kept.ts';
 import type { Policy, RoutePlan } from './policy.ts';
-import type { AlertEntry, ContactState, Fired, Flap, Group, Membership, Mute, Storm, StoredSilence, Summary } from './state.ts';
+import type { AlertEntry, ContactState, Fired, Flap, Group, Membership, Mute, StoredSilence, Storm, Summary } from './state.ts';
 
 /** A message that the outbox is to hold. */
 export interface NewMessage {

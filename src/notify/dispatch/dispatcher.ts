@@ -32,6 +32,8 @@ export class Dispatcher {
   readonly #state: DispatchState;
   readonly #muting: Muting;
   readonly #storming: Storming;
+  /** What is under way was decided by another policy: it is looked at anew with the first event. */
+  #isPolicyNew = false;
 
   /** @param load puts the stored rows in; without it there is nothing yet */
   constructor(policy: Policy, load: (tables: Tables) => void = () => undefined) {
@@ -48,7 +50,7 @@ export class Dispatcher {
   }
   /** Journal time of the next timer, µs; infinity when none runs. */
   get nextDue(): number {
-    return this.#state.agenda.nextDue;
+    return this.#isPolicyNew ? this.#state.now : this.#state.agenda.nextDue;
   }
   get policy(): Policy {
     return this.#state.policy;
@@ -83,6 +85,9 @@ export class Dispatcher {
       this.#fire(next.key);
     }
     this.#to(until);
+    if (!this.#isPolicyNew) return;
+    this.#isPolicyNew = false;
+    this.#policyChanged();
   }
 
   /** @param at journal time; every transition up to it has been worked through */
@@ -147,8 +152,7 @@ export class Dispatcher {
   stamp(): void {
     const { now, policy, tables } = this.#state;
     const before = tables.meta.get(META);
-    if (before?.now !== now || before.fingerprint !== policy.fingerprint)
-      tables.meta.set(META, { now, fingerprint: policy.fingerprint });
+    if (before?.now !== now || before.fingerprint !== policy.fingerprint) tables.meta.set(META, { now, fingerprint: policy.fingerprint });
   }
 
   #begin(): void {
@@ -168,7 +172,7 @@ export class Dispatcher {
       if (Object.keys(entry.escalations).length > 0) armEscalations(state, entry);
     }
     // A restart, or a reload that changes nothing, is silent.
-    if (meta !== undefined && meta.fingerprint !== policy.fingerprint) this.#policyChanged();
+    this.#isPolicyNew = meta !== undefined && meta.fingerprint !== policy.fingerprint;
   }
 
   /** Other routes, contacts, schedules: whoever is to be told now, and was not, is told. */
@@ -307,7 +311,9 @@ export class Dispatcher {
     if (backlog === undefined) return;
     const { device, from, to } = backlog;
     const listed = new Map(backlog.alerts.filter(({ firedAt }) => firedAt !== null).map((each) => [each.id, each]));
-    const left = [...state.tables.alert.values()].filter((entry) => isOld(entry) && entry.alert.device === device && !listed.has(entry.alert.id));
+    const left = [...state.tables.alert.values()].filter(
+      (entry) => isOld(entry) && entry.alert.device === device && !listed.has(entry.alert.id),
+    );
     const entries = [...listed.values()].map((each) => this.#ofBacklog(each, id));
     for (const entry of left) {
       entry.alert = { ...entry.alert, flags: entry.alert.flags.filter((flag) => flag !== 'retrospective') };
@@ -315,7 +321,8 @@ export class Dispatcher {
     }
     const more = Math.max(0, backlog.more - left.length);
     const all = [...entries, ...left];
-    if (all.length === 0) state.note({ alert, transition: id }, `summary of the backlog of ${device}: nothing in it had fired, nobody is told`);
+    if (all.length === 0)
+      state.note({ alert, transition: id }, `summary of the backlog of ${device}: nothing in it had fired, nobody is told`);
     const key = `backlog/${id}`;
     let isAny = false;
     for (const entry of all) {
@@ -356,7 +363,10 @@ export class Dispatcher {
 
   /** Also of what came and went before it was ever on a route. */
   #routeAll(entry: AlertEntry): void {
-    if (Object.keys(entry.on).length > 0) return this.#route(entry);
+    if (Object.keys(entry.on).length > 0) {
+      this.#route(entry);
+      return;
+    }
     for (const plan of this.#state.policy.routesOf(entry.alert)) {
       const { key } = groupOf(this.#state, plan, entry);
       this.#state.join(entry, plan, { group: key, mutes: [], summary: null, isInStorm: false });

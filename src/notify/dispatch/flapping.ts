@@ -64,8 +64,14 @@ export function armFlaps(state: DispatchState): void {
 function arm(state: DispatchState, key: string): void {
   const flap = state.tables.flap.get(key);
   const limit = state.policy.flappingOf(key.slice(0, key.indexOf('\n')));
-  if (flap === undefined) return state.agenda.delete(FLAP + key);
-  if (limit === null) return state.agenda.set(FLAP + key, state.now);
+  if (flap === undefined) {
+    state.agenda.delete(FLAP + key);
+    return;
+  }
+  if (limit === null) {
+    state.agenda.set(FLAP + key, state.now);
+    return;
+  }
   const { changes, isFlapping } = flap;
   // Calm with fewer than half as many: the change after whose end that is so.
   const left = isFlapping ? Math.ceil(limit.changes / 2) - 1 : 0;

@@ -70,7 +70,10 @@ export function flush(state: DispatchState, agendaKey: string): void {
   if (group === undefined) return;
   const plan = state.policy.route(group.route);
   const members = state.members('group', group.key);
-  if (plan === undefined) return forget(state, group);
+  if (plan === undefined) {
+    forget(state, group);
+    return;
+  }
   group.dueAt = null;
   const here = members.filter((member) => !isToldElsewhere(member)).map(({ entry }) => entry);
   const isReminding = group.remindAt !== null && group.remindAt <= state.now;

@@ -245,7 +245,10 @@ export class Muting {
 
   #armSilence({ id, startsAt, endsAt, endedAt }: StoredSilence): void {
     const { agenda, now } = this.#state;
-    if (endedAt !== null) return agenda.delete(SILENCE + id);
+    if (endedAt !== null) {
+      agenda.delete(SILENCE + id);
+      return;
+    }
     agenda.set(SILENCE + id, startsAt > now ? startsAt : (endsAt ?? Number.POSITIVE_INFINITY));
   }
 

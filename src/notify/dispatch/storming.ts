@@ -69,7 +69,10 @@ export class Storming {
     const plan = storm === undefined ? undefined : state.policy.route(storm.route);
     if (storm === undefined) return;
     const members = state.members('storm', storm.route).map(({ entry }) => entry);
-    if (plan === undefined) return this.#end(storm, members);
+    if (plan === undefined) {
+      this.#end(storm, members);
+      return;
+    }
     const isReminding = storm.remindAt !== null && storm.remindAt <= state.now;
     storm.dueAt = null;
     const firing = members.filter(({ alert }) => isFiring(alert));
@@ -99,7 +102,10 @@ export class Storming {
     if (isSent || storm.lastSentAt === null) storm.lastSentAt = state.now;
     if (isSent || isReminding) storm.remindAt = plan.repeatIntervalMs === null ? null : state.now + plan.repeatIntervalMs * 1000;
     for (const entry of firing) armEscalations(state, entry);
-    if (firing.length === 0) return this.#end(storm, members);
+    if (firing.length === 0) {
+      this.#end(storm, members);
+      return;
+    }
     for (const entry of members) if (isDone(state, entry)) this.#leave(entry, storm);
     this.#arm(storm);
   }
@@ -115,7 +121,13 @@ export class Storming {
 
   #join(entry: AlertEntry | undefined, plan: RoutePlan, storm: Storm): void {
     const membership = entry?.on[plan.key];
-    if (entry === undefined || membership === undefined || membership.isInStorm || membership.mutes.length > 0 || membership.summary !== null)
+    if (
+      entry === undefined ||
+      membership === undefined ||
+      membership.isInStorm ||
+      membership.mutes.length > 0 ||
+      membership.summary !== null
+    )
       return;
     this.#state.change(entry, plan.key, { isInStorm: true });
     storm.total += 1;
@@ -179,6 +191,8 @@ export function explained(entries: readonly Pick<AlertEntry, 'alert'>[]): Explan
     const index = LIKELY_CAUSES.indexOf(name);
     return index >= 0 ? index : name === 'rule' ? 99 : LIKELY_CAUSES.length;
   };
-  const best = [...counts.values()].sort((a, b) => b.count - a.count || order(a) - order(b) || compared(a.name, b.name) || compared(a.value, b.value))[0];
+  const best = [...counts.values()].sort(
+    (a, b) => b.count - a.count || order(a) - order(b) || compared(a.name, b.name) || compared(a.value, b.value),
+  )[0];
   return best === undefined || best.count < 2 ? null : best;
 }

@@ -143,7 +143,10 @@ export const isDigestKey = (key: string): boolean => key.startsWith(DIGEST);
 function armDigest(state: DispatchState, contact: string): void {
   const { sentAt = [], held = 0 } = state.tables.contact.get(contact) ?? {};
   const { limits } = state.policy.config;
-  if (held === 0) return state.agenda.delete(DIGEST + contact);
+  if (held === 0) {
+    state.agenda.delete(DIGEST + contact);
+    return;
+  }
   const blocking = limits === null ? undefined : sentAt.at(-limits.perHour);
   state.agenda.set(DIGEST + contact, blocking === undefined ? state.now : blocking + HOUR_US);
 }
@@ -160,7 +163,9 @@ export function digest(state: DispatchState, key: string): void {
   const members = state.members('held', contact);
   state.tables.contact.set(contact, { sentAt, held: 0, heldSince: null });
   for (const { entry } of members) state.release(entry, contact);
-  const picks = members.map(({ entry }): Pick => ({ entry, news: newsFor(state, entry, contact) ?? (isFiring(entry.alert) ? 'still' : 'ended') }));
+  const picks = members.map(
+    ({ entry }): Pick => ({ entry, news: newsFor(state, entry, contact) ?? (isFiring(entry.alert) ? 'still' : 'ended') }),
+  );
   if (picks.length > 0 && state.policy.contacts.has(contact)) {
     const perHour = state.policy.config.limits?.perHour ?? 0;
     send(state, contact, { cause: { kind: 'digest', held, since: heldSince ?? state.now, perHour }, picks, mayBeHeld: false });
