@@ -274,7 +274,9 @@ describe('who is told', () => {
     [', active: night', 'active always → night'],
     [', muted: night', 'muted never → night'],
   ])('how a route tells of them: %s', (keys, line) => {
-    expect(lines(route(''), route(keys))).toEqual([`route {rule: f*, labels.site: [a, ""]} → nobody: ${line}: from the next transition on`]);
+    expect(lines(route(''), route(keys))).toEqual([
+      `route {rule: f*, labels.site: [a, ""]} → nobody: ${line}: from the next transition on`,
+    ]);
   });
 
   it.each([

@@ -184,7 +184,11 @@ describe('what is wrong is told with its place', () => {
       `${head}${levels}    flapping: 6\n`,
       'r.yaml:4:15: flapping: expected a mapping or off\nhint: such as {changes: 6, in: 30m}',
     ],
-    ['flapping of another key', `${head}${levels}    flapping: {times: 6}\n`, 'r.yaml:4:16: unknown key "times"\nhint: known here: changes, in'],
+    [
+      'flapping of another key',
+      `${head}${levels}    flapping: {times: 6}\n`,
+      'r.yaml:4:16: unknown key "times"\nhint: known here: changes, in',
+    ],
     ['labels that are no text', `${head}${levels}    labels: {team: [a]}\n`, 'r.yaml:4:20: team: expected text'],
     ['a list that is none', 'rules: {a: 1}\n', 'r.yaml:1:8: rules: expected a list, found a mapping'],
     ['a file of another form', '- id: a\n', 'r.yaml:1:1: expected a mapping, found a list'],
