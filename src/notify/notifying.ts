@@ -110,6 +110,8 @@ class NotifyingService implements Notifying {
   readonly #deciding: Deciding;
   readonly #delivery: Delivery;
   readonly #asking: Asking;
+  /** Journal time up to which everything was worked through. */
+  #workedTo = 0;
   #isRunning = false;
   #isScheduled = false;
   #fail: (error: unknown) => void = () => undefined;
@@ -219,7 +221,8 @@ class NotifyingService implements Notifying {
     if (!this.#isRunning) throw new Unavailable('notifying is being started again');
     // Whatever is known by now comes before it.
     while (this.#takeUp());
-    const time = this.#options.journalTime();
+    // While too much waits to be sent, that is less than alerting has come to.
+    const time = this.#workedTo;
     const result = this.#deciding.operate(fromNow(operation, { time, now: this.#options.clock.now() }), time);
     this.wake();
     return result;
@@ -266,6 +269,7 @@ class NotifyingService implements Notifying {
     if (batch.length > 0) this.#deciding.transitions(batch);
     if (batch.length === TRANSITIONS_AT_ONCE) return true;
     this.#deciding.advance(time);
+    this.#workedTo = time;
     return false;
   }
 
