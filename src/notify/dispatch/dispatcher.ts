@@ -49,7 +49,7 @@ export class Dispatcher {
   get now(): number {
     return this.#state.now;
   }
-  /** Every timer due by then has fired; µs. */
+  /** Every timer due by then has fired since the last event; 0: none has. */
   get firedTo(): number {
     return this.#firedTo;
   }
@@ -109,6 +109,13 @@ export class Dispatcher {
   operate(operation: Operation, at: number): OperationResult {
     this.advance(at);
     this.#to(at);
+    const result = this.#operate(operation);
+    // What has no effect is no event.
+    if (!result.done) this.#firedTo = at;
+    return result;
+  }
+
+  #operate(operation: Operation): OperationResult {
     if (operation.kind === 'silence') return this.#silence(operation.silence);
     if (operation.kind === 'end-silence') {
       const silence = this.#state.tables.silence.get(operation.silence);
@@ -154,9 +161,13 @@ export class Dispatcher {
     return previewOf(alert, at, { state: this.#state, muting: this.#muting });
   }
 
+  /** An event: what it makes due at once has not fired yet. */
   #to(time: number): void {
-    if (time <= this.#state.now) return;
+    const { now } = this.#state;
+    this.#firedTo = 0;
+    if (time <= now) return;
     this.#state.now = time;
+    if (now === 0) this.#muting.armSchedules();
   }
 
   /** Notes journal time and policy beside the rest, when something of it is about to be written. */
@@ -206,6 +217,7 @@ export class Dispatcher {
         dueBy(state, group, state.now + plan.groupWaitMs[entry.alert.level] * 1000);
       }
       for (const key of Object.keys(entry.escalations)) if (!state.policy.escalations.has(key)) delete entry.escalations[key];
+      state.touch(entry);
       if (isFiring(entry.alert)) armEscalations(state, entry);
     }
   }

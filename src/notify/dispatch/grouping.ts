@@ -135,11 +135,10 @@ function sendNews(
   return isSent;
 }
 
-/** Whoever the route names now, and whoever was told of one of them before. */
+/** Whoever the route names now, and whoever was told of one of them before: in an order that a start does not change. */
 export function contactsOf(state: DispatchState, plan: RoutePlan, entries: readonly AlertEntry[]): string[] {
-  const contacts = new Set(state.policy.persons(plan.to, state.now));
-  for (const entry of entries) for (const contact of toldOf(state, entry)) contacts.add(contact);
-  return [...contacts];
+  const told = new Set(entries.flatMap((entry) => toldOf(state, entry)));
+  return [...new Set([...state.policy.persons(plan.to, state.now), ...[...told].sort()])];
 }
 
 const intervalEnd = ({ lastSentAt }: Group, { groupIntervalMs }: RoutePlan): number =>

@@ -44,6 +44,11 @@ export class Muting {
   begin(): void {
     for (const entry of this.#state.tables.alert.values()) this.#place(entry);
     for (const silence of this.#state.tables.silence.values()) this.#armSilence(silence);
+    if (this.#state.now > 0) this.armSchedules();
+  }
+
+  /** From the first event on: windows go back to the beginning of time, and there was nothing to mute. */
+  armSchedules(): void {
     for (const id of this.#state.policy.schedules.keys()) this.#armSchedule(id);
   }
 

@@ -32,7 +32,8 @@ export function sum(state: DispatchState, agendaKey: string): void {
   }
   const [only, ...others] = new Set(members.map(({ entry }) => Object.values(entry.on)[0]?.group));
   const group = only === undefined || others.length > 0 ? undefined : state.tables.group.get(only);
-  for (const [contact, picks] of picksOf) {
+  // The order of alerts, and so that of contacts, is another one after a start.
+  for (const [contact, picks] of [...picksOf].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const cause = causeOf(summary);
     send(state, contact, {
       cause,
