@@ -109,7 +109,7 @@ export class Dispatching {
     this.#place += 1;
     const now = Math.max(at, this.#dispatcher.now);
     if (operation.kind === 'reload') {
-      this.reload(operation, now, operation.firedTo);
+      this.reload(operation, now, operation.firedUntil);
       return;
     }
     const result = this.#dispatcher.operate(operation, now);
@@ -127,7 +127,7 @@ export class Dispatching {
   #firedTo(): number {
     const next = this.#options.operations[this.#place];
     if (next?.operation.kind !== 'reload' || (next.sequence ?? 0) > this.#sequence) return Number.POSITIVE_INFINITY;
-    return next.operation.firedTo;
+    return next.operation.firedUntil;
   }
 
   #nextDue(): number {

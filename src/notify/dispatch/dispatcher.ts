@@ -204,7 +204,7 @@ export class Dispatcher {
   /** Other routes, contacts, schedules: whoever is to be told now, and was not, is told. */
   #policyChanged(): void {
     const state = this.#state;
-    for (const entry of [...state.tables.alert.values()]) {
+    for (const entry of state.entries()) {
       this.#route(entry);
       if (Object.keys(entry.on).length === 0) {
         state.note(entry, 'over, and its route is gone: nobody is told that it came and went');
@@ -338,9 +338,7 @@ export class Dispatcher {
     if (backlog === undefined) return;
     const { device, from, to } = backlog;
     const listed = new Map(backlog.alerts.filter(({ firedAt }) => firedAt !== null).map((each) => [each.id, each]));
-    const left = [...state.tables.alert.values()].filter(
-      (entry) => isOld(entry) && entry.alert.device === device && !listed.has(entry.alert.id),
-    );
+    const left = state.entries().filter((entry) => isOld(entry) && entry.alert.device === device && !listed.has(entry.alert.id));
     const entries = [...listed.values()].map((each) => this.#ofBacklog(each, id));
     for (const entry of left) {
       entry.alert = { ...entry.alert, flags: entry.alert.flags.filter((flag) => flag !== 'retrospective') };

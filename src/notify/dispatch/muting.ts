@@ -71,7 +71,7 @@ export class Muting {
   }
 
   remuteAll(): void {
-    for (const entry of [...this.#state.tables.alert.values()]) this.remute(entry);
+    for (const entry of this.#state.entries()) this.remute(entry);
   }
 
   mutesOf(entry: Pick<AlertEntry, 'alert'>, plan: RoutePlan, now: number = this.#state.now): string[] {
@@ -224,7 +224,7 @@ export class Muting {
   }
 
   #remuteTargets(key: string): void {
-    for (const id of [...(this.#targets.get(key) ?? [])]) {
+    for (const id of [...(this.#targets.get(key) ?? [])].sort()) {
       const entry = this.#state.entry(id);
       if (entry !== undefined) this.remute(entry);
     }
