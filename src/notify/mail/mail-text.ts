@@ -52,8 +52,8 @@ export function notesOf(replaces: readonly Earlier[]): string[] {
 export const pageUrl = (publicUrl: string): string => `${publicUrl.replace(/\/+$/, '')}/`;
 export const alertUrl = (publicUrl: string, alert: string): string =>
   `${pageUrl(publicUrl)}?alert=${encodeURIComponent(alert.toWellFormed())}`;
-/** What a reader may follow; anything else is shown as text. */
-export const isLink = (target: string): boolean => target.length <= URL_LENGTH_MAX && /^(?:https?:\/\/|mailto:)[^\s]+$/i.test(target);
+/** What a reader may follow; anything else, and what was cut short, is shown as text. */
+export const isLink = (target: string): boolean => target.length <= URL_LENGTH_MAX && /^(?:https?:\/\/|mailto:)[^\s…]+$/i.test(target);
 
 /** Six significant digits: more than any sensor has, and no 9.299999999999999. */
 export const numberText = (value: number): string => String(Number(value.toPrecision(6)));
