@@ -62,6 +62,13 @@ export const withUnit = (text: string, unit: string | null): string =>
 /** To the second, in UTC: readers sit in more than one zone, and the text says so. */
 export const timeText = (time: number): string => `${new Date(time / 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
+/** `03:04 UTC`, on the day that it is; else with its day. */
+export function shortTimeText(time: number, at: number | null): string {
+  const day = 'YYYY-MM-DD'.length;
+  const [shown, today] = [timeText(time), at === null ? '' : timeText(at)];
+  return `${shown.slice(shown.slice(0, day) === today.slice(0, day) ? day + 1 : 0, 'YYYY-MM-DD HH:MM'.length)} UTC`;
+}
+
 /** `from … to …`; the day is told once where it is the same. */
 export function spanText(from: number, to: number): string {
   const [begin, end] = [timeText(from), timeText(to)];

@@ -9,7 +9,7 @@ type Text = Pick<Story, 'tag' | 'subject' | 'heading' | 'lead'>;
 export function tellMany(telling: Telling): Story {
   const { content } = telling;
   const worst = worstFiring(content);
-  const tone: Tone = worst ?? 'resolved';
+  const tone: Tone = content.cause.kind === 'test' ? 'info' : (worst ?? 'resolved');
   return { tone, tag: tone.toUpperCase(), ...textOf(telling) };
 }
 
@@ -50,7 +50,7 @@ function textOf({ content, at }: Telling): Omit<Text, 'tag'> & Partial<Text> {
       return { tag: 'DIGEST', subject: `${held}: ${standingText(content)}`, heading: `${held}: ${standingText(content)}`, lead: [] };
     }
     case 'test':
-      return { tag: 'TEST', subject: `${counted}${after(about)}`, heading: `A test with ${counted}${after(about)}`, lead: [] };
+      return { tag: 'TEST', subject: `${counted}${after(about)}`, heading: `A test: ${counted}${after(about)}`, lead: [] };
   }
 }
 

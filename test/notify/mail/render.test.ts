@@ -102,7 +102,7 @@ Runbook: https://wiki.example.org/fridges
     const links = { alert: `${PUBLIC_URL}a`, acknowledge: `${PUBLIC_URL}k?t=1&u=2`, silence: `${PUBLIC_URL}s` };
     const chart = { contentId: 'c@tocsin', describes: 'Chart of temperature: 4 to 9.3 °C' };
     const { text, html } = message('firing', {}, { input: { links, chart } });
-    expect(html).toContain('2.3 °C above temperature_max (7 °C) · for 10m');
+    expect(html).toContain('2.3 °C above temperature_max (7 °C) · since 03:04 UTC');
     expect(html).toMatch(/<a href="https:\/\/tocsin\.example\.org\/k\?t=1&amp;u=2"[^>]*>Acknowledge</);
     expect(html).toMatch(/<img src="cid:c@tocsin" alt="Chart of temperature: 4 to 9.3 °C"/);
     for (const line of text.split('\n')) {
@@ -138,7 +138,7 @@ Runbook: https://wiki.example.org/fridges
       ['it was inhibited by power-cut on berlin'],
     ],
     ['a digest', digest, 'still', {}, ['3 messages since 2026-01-02 03:04:05 UTC were held back', 'More than 60 messages within an hour']],
-    ['a test', test, 'firing', {}, ['This is a test, asked for by anna', 'nothing to do']],
+    ['a test', test, 'firing', {}, ['A test: fridge-warm on fridge-01 is critical', 'asked for by anna', 'nothing to do']],
     ['flapping', update, 'flapping', {}, ['is flapping', 'more than 6 times within 30m', 'once it is calm']],
     ['calm', update, 'calm', {}, ['has stopped flapping and is critical']],
     ['info', update, 'firing', { level: 'info' }, ['fridge-warm on fridge-01 is firing (info)']],
