@@ -17,7 +17,8 @@ import type { OutboxMessage } from './outbox-row.ts';
 
 const PAGE_DEFAULT = 100;
 const PAGE_MAX = 1000;
-const TEST_WAIT_MS = 60_000;
+/** Shorter than any request over HTTP waits. */
+const TEST_WAIT_MS = 25_000;
 
 export interface AskingOptions {
   readonly composing: Composing;

@@ -8,8 +8,8 @@ import { describe, expect, it } from 'vitest';
 import { decide } from '../../src/notify/decide.ts';
 import { messageId, Outbox } from '../../src/notify/outbox.ts';
 import { openDatabase } from '../../src/sqlite/database.ts';
-import { type Bench, configOf, eventually, startNotifying, TransitionLog } from './fixtures.ts';
 import { freePort, startSmtp } from './channels/smtp.ts';
+import { type Bench, configOf, eventually, startNotifying, TransitionLog } from './fixtures.ts';
 
 const config = configOf(`
 contacts: {pharmacy: {email: pharmacy@x.org}, night: {email: night@x.org}, it: {email: it@x.org}}
