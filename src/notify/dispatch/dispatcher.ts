@@ -292,11 +292,15 @@ export class Dispatcher {
       if (Object.keys(entry.on).length > 0 || isDone(state, entry)) return;
     }
     const plans = state.policy.routesOf(entry.alert);
+    const firsts = Object.values(entry.on).flatMap(({ group }) => Object.entries(state.tables.group.get(group)?.first ?? {}));
     for (const route of Object.keys(entry.on)) if (!plans.some(({ key }) => key === route)) state.leave(entry, route);
     for (const plan of plans) {
       const group = groupKey(plan, groupValues(plan, entry.alert));
       if (entry.on[plan.key]?.group === group) continue;
-      groupOf(state, plan, entry);
+      const { first } = groupOf(state, plan, entry);
+      // Whoever was told of it elsewhere hears of it in the same thread.
+      for (const [contact, message] of firsts) if (entry.told[contact] !== undefined) first[contact] ??= message;
+      state.tables.group.touch(group);
       state.join(entry, plan, { group, mutes: [], summary: null, isInStorm: false });
     }
   }
