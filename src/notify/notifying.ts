@@ -25,7 +25,7 @@ import type { Service } from '../std/service.ts';
 import { Asking } from './asking.ts';
 import type { ChannelHealth, FailingChannel } from './channels/channel-health.ts';
 import type { Notifier } from './channels/notifier.ts';
-import { Composing, type History } from './composing.ts';
+import { type Chart, type ChartOrder, Composing } from './composing.ts';
 import { Deciding } from './deciding.ts';
 import { Delivery, lanesOf } from './delivery.ts';
 import { Policy } from './dispatch/policy.ts';
@@ -56,8 +56,8 @@ export interface NotifyingOptions {
   readonly journalTime: () => number;
   /** Null when it is not kept. */
   readonly alertOf: (id: string) => (Alert & { readonly timeline: readonly Transition[] }) | null;
-  /** For charts; null: there are none. */
-  readonly history: History | null;
+  /** Null: there are no charts. */
+  readonly draw: ((order: ChartOrder) => Promise<Chart | null>) | null;
   /** Their flags may have changed. */
   readonly onFlagged: (alerts: ReadonlySet<string>) => void;
   readonly clock: Clock;
