@@ -175,7 +175,7 @@ export function startNotifying(
     log?: TransitionLog;
     folder?: string;
     timeouts?: EmailTimeouts;
-  } & Partial<Pick<NotifyingOptions, 'timing' | 'waitingMax' | 'clock' | 'publicUrl' | 'notifiers' | 'history' | 'health' | 'rules'>> = {},
+  } & Partial<Pick<NotifyingOptions, 'timing' | 'waitingMax' | 'clock' | 'publicUrl' | 'notifiers' | 'draw' | 'health' | 'rules'>> = {},
 ): Bench {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'tocsin-notify-'));
   const log = options.log ?? new TransitionLog();
@@ -203,7 +203,7 @@ export function startNotifying(
       const alert = timeline.at(-1)?.alert;
       return alert === undefined ? null : { ...alert, timeline };
     },
-    history: options.history ?? null,
+    draw: options.draw ?? null,
     onFlagged: (alerts) => flagged.push([...alerts]),
     clock,
     logger,
