@@ -130,14 +130,17 @@ export class Composing {
     const request = chartRequestOf(alert, facts, at);
     if (request === null) return null;
     const late = new AbortController();
+    // One that comes too late is under way still.
     this.#drawing += 1;
+    const drawn = draw({ request, alert, facts }).finally(() => {
+      this.#drawing -= 1;
+    });
     try {
-      return await Promise.race([draw({ request, alert, facts }), clock.sleep(CHART_WAIT_MS, late.signal).then(() => null)]);
+      return await Promise.race([drawn, clock.sleep(CHART_WAIT_MS, late.signal).then(() => null)]);
     } catch (error) {
       logger.warn({ error: messageOf(error), alert: alert.id }, 'a mail goes without its chart');
       return null;
     } finally {
-      this.#drawing -= 1;
       late.abort();
     }
   }

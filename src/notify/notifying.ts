@@ -27,7 +27,7 @@ import type { ChannelHealth, FailingChannel } from './channels/channel-health.ts
 import type { Notifier } from './channels/notifier.ts';
 import { type Chart, type ChartOrder, Composing } from './composing.ts';
 import { Deciding } from './deciding.ts';
-import { Delivery } from './delivery.ts';
+import { Delivery, lanesOf } from './delivery.ts';
 import { Policy } from './dispatch/policy.ts';
 import { linkKeyOf } from './link-key.ts';
 import { createNotifyMetrics } from './metrics.ts';
@@ -119,7 +119,7 @@ class NotifyingService implements Notifying {
     this.#options = options;
     const { database, config, rules, clock, onFlagged, health } = options;
     health.keepOnly(config.contacts);
-    this.#outbox = new Outbox(database);
+    this.#outbox = new Outbox(database, lanesOf(config.contacts));
     const composing = new Composing({ ...options, linkKey: linkKeyOf(database) });
     const { subjectOf } = composing;
     const isSending = (id: string): boolean => this.#delivery.isSending(id);
@@ -146,7 +146,10 @@ class NotifyingService implements Notifying {
     });
     const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     const subject = this.#deciding.subjectOf;
-    database.transaction(() => this.#outbox.supersedeAllButNewest({ subject, now: clock.now() }));
+    database.transaction(() => {
+      this.#outbox.relane();
+      this.#outbox.supersedeAllButNewest({ subject, now: clock.now() });
+    });
     this.#isRunning = true;
     this.#prune();
     this.wake();
@@ -217,12 +220,17 @@ class NotifyingService implements Notifying {
 
   operate(operation: Operation): OperationResult {
     if (!this.#isRunning) throw new Unavailable('notifying is being started again');
-    // Whatever is known by now comes before it.
-    while (this.#takeUp());
-    const time = this.#options.journalTime();
-    const result = this.#deciding.operate(fromNow(operation, { time, now: this.#options.clock.now() }), time);
-    this.wake();
-    return result;
+    try {
+      // Whatever is known by now comes before it.
+      while (this.#takeUp());
+      const time = this.#options.journalTime();
+      return this.#deciding.operate(fromNow(operation, { time, now: this.#options.clock.now() }), time);
+    } catch (error) {
+      if (isPassing(error)) throw new Unavailable('the state of notifications cannot be written now: see whether it took effect later');
+      throw error;
+    } finally {
+      this.wake();
+    }
   }
 
   silences: Operating['silences'] = (query) => this.#asking.silences(query);

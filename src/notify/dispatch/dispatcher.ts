@@ -44,6 +44,8 @@ export class Dispatcher {
   readonly #storming: Storming;
   /** What is under way was decided by another policy: it is looked at anew with the first event. */
   #isPolicyNew = false;
+  /** Nothing has been yet: schedules begin to count with the first event, not in 1970. */
+  #isNew = false;
 
   /** @param load puts the stored rows in; without it there is nothing yet */
   constructor(policy: Policy, load: (tables: Tables) => void = () => undefined) {
@@ -90,6 +92,11 @@ export class Dispatcher {
 
   /** Journal time goes on: every timer due up to and including `until` fires. */
   advance(until: number): void {
+    if (this.#isNew) {
+      this.#isNew = false;
+      this.#to(until);
+      this.#muting.begin();
+    }
     for (let next = this.#state.agenda.pop(until); next !== null; next = this.#state.agenda.pop(until)) {
       this.#to(next.due);
       this.#fire(next.key);
@@ -170,6 +177,7 @@ export class Dispatcher {
     const { tables, policy } = state;
     const meta = tables.meta.get(META);
     state.now = meta?.now ?? 0;
+    this.#isNew = meta === undefined && tables.alert.size === 0;
     state.reindex();
     this.#muting.begin();
     this.#storming.begin();

@@ -18,6 +18,7 @@ export function sum(state: DispatchState, agendaKey: string): void {
   if (summary === undefined) return;
   const members = state.members('summary', summary.key);
   const picksOf = new Map<string, Map<string, Pick>>();
+  const groupsOf = new Map<string, Set<string | undefined>>();
   for (const { entry, route } of members) {
     const onRoute = state.policy.persons(state.policy.route(route)?.to ?? [], state.now);
     for (const contact of new Set([...onRoute, ...toldOf(state, entry)])) {
@@ -28,20 +29,23 @@ export function sum(state: DispatchState, agendaKey: string): void {
       const picks = picksOf.get(contact) ?? new Map<string, Pick>();
       picks.set(entry.alert.id, { entry, news });
       picksOf.set(contact, picks);
+      const groups = groupsOf.get(contact) ?? new Set<string | undefined>();
+      groupsOf.set(contact, groups.add(entry.on[route]?.group));
     }
   }
-  const [only, ...others] = new Set(members.map(({ entry }) => Object.values(entry.on)[0]?.group));
-  const group = only === undefined || others.length > 0 ? undefined : state.tables.group.get(only);
   for (const [contact, picks] of picksOf) {
     const cause = causeOf(summary);
+    const [only, ...others] = groupsOf.get(contact) ?? [];
+    const group = only === undefined || others.length > 0 ? undefined : state.tables.group.get(only);
     send(state, contact, {
       cause,
       picks: [...picks.values()],
       more: summary.more,
       mayBeHeld: true,
-      // Of one alert, or of one group, it belongs to the incident.
+      // Where all that this contact hears of is one group's, it belongs to the incident.
       ...(group !== undefined && { first: group.first }),
     });
+    if (group !== undefined) state.tables.group.touch(group.key);
   }
   state.tables.summary.delete(summary.key);
   for (const { entry, route } of members) {
@@ -49,12 +53,15 @@ export function sum(state: DispatchState, agendaKey: string): void {
     state.change(entry, route, { summary: null });
     const membership = entry.on[route];
     const own = membership === undefined ? undefined : state.tables.group.get(membership.group);
+    const isForNobody = plan !== undefined && state.policy.persons(plan.to, state.now).length === 0 && toldOf(state, entry).length === 0;
+    if (isForNobody)
+      state.note(entry, `in the summary of ${summary.kind === 'backlog' ? 'a backlog' : 'what was held back'}: ${plan.name} tells nobody`);
     if (isFiring(entry.alert) && plan !== undefined && own !== undefined) {
       toldElsewhere(state, own, plan);
       if (!isOld(entry)) newsIn(state, plan, entry);
       armEscalations(state, entry);
     } else if (isDone(state, entry)) {
-      if (picksOf.size === 0) state.note(entry, 'over, and nobody is to be told of it');
+      if (picksOf.size === 0 && !isForNobody) state.note(entry, 'over, and nobody is to be told of it');
       state.leave(entry, route);
       state.settle(entry);
     }
