@@ -51,8 +51,8 @@ export interface Tables {
   readonly contact: Kept<ContactState>;
   readonly flap: Kept<Flap>;
   readonly silence: Kept<StoredSilence>;
-  /** `clock`: journal time and the policy's fingerprint. */
-  readonly meta: Kept<{ readonly now: number; readonly fingerprint: string }>;
+  /** `clock`: journal time of the last event, up to when timers have fired, and the policy's fingerprint. */
+  readonly meta: Kept<{ readonly now: number; readonly firedTo: number; readonly fingerprint: string }>;
 }
 
 /** What a group's timer is called: it ends with the group. */
@@ -80,7 +80,7 @@ export class DispatchState {
     meta: new Kept(),
   };
   readonly agenda = new Agenda();
-  /** Journal time, µs. */
+  /** Journal time of the last event, µs: of those alone, as how far time has come without any depends on who asks how often. */
   now = 0;
   #messages: NewMessage[] = [];
   #notes: Note[] = [];

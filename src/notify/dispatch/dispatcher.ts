@@ -25,11 +25,12 @@ import {
 } from './acknowledging.ts';
 import { backlogEnded } from './backlogs.ts';
 import { type Decided, DispatchState, type Tables } from './dispatch-state.ts';
-import { armEscalations, endEscalations, escalate, isEscalationKey } from './escalating.ts';
+import { armEscalations, awaitEscalations, endEscalations, escalate, isEscalationKey } from './escalating.ts';
 import { armFlaps, calmed, flapped, isFlapKey } from './flapping.ts';
-import { armGroup, contactsOf, dueBy, flush, groupOf, isGroupKey, isOld, newsIn } from './grouping.ts';
+import { armGroup, dueBy, flush, groupOf, isGroupKey, isOld, newsIn } from './grouping.ts';
 import { Muting, summaryKey } from './muting.ts';
 import type { Policy, RoutePlan } from './policy.ts';
+import { type AlertPreview, previewOf } from './previewing.ts';
 import { entryOf, explainRoutes, plansOf, route } from './routing.ts';
 import type { AlertEntry, StoredSilence } from './state.ts';
 import { isStormKey, Storming } from './storming.ts';
@@ -42,10 +43,10 @@ export class Dispatcher {
   readonly #state: DispatchState;
   readonly #muting: Muting;
   readonly #storming: Storming;
-  /** What is under way was decided by another policy: it is looked at anew with the first event. */
   #isPolicyNew = false;
   /** Nothing has been yet: schedules begin to count with the first event, not in 1970. */
   #isNew = false;
+  #firedTo = 0;
 
   /** @param load puts the stored rows in; without it there is nothing yet */
   constructor(policy: Policy, load: (tables: Tables) => void = () => undefined) {
@@ -56,9 +57,17 @@ export class Dispatcher {
     this.#begin();
   }
 
-  /** Journal time up to which it has worked, µs. */
+  /** Journal time of the last event, µs. */
   get now(): number {
     return this.#state.now;
+  }
+  /** Every timer due by then has fired; µs. */
+  get firedTo(): number {
+    return this.#firedTo;
+  }
+  /** What is under way was decided by another policy: `reload` comes before anything else. */
+  get isPolicyNew(): boolean {
+    return this.#isPolicyNew;
   }
   /** Journal time of the next timer, µs; infinity when none runs. */
   get nextDue(): number {
@@ -90,6 +99,14 @@ export class Dispatcher {
     else this.#changed(transition);
   }
 
+  /** The policy that it was given takes effect, where it is another one: who is to be told now, and was not, is told. @param at journal time */
+  reload(at: number): void {
+    if (!this.#isPolicyNew) return;
+    this.#isPolicyNew = false;
+    this.#to(at);
+    this.#policyChanged();
+  }
+
   /** Journal time goes on: every timer due up to and including `until` fires. */
   advance(until: number): void {
     if (this.#isNew) {
@@ -97,19 +114,18 @@ export class Dispatcher {
       this.#to(until);
       this.#muting.begin();
     }
+    this.reload(until);
     for (let next = this.#state.agenda.pop(until); next !== null; next = this.#state.agenda.pop(until)) {
       this.#to(next.due);
       this.#fire(next.key);
     }
-    this.#to(until);
-    if (!this.#isPolicyNew) return;
-    this.#isPolicyNew = false;
-    this.#policyChanged();
+    this.#firedTo = Math.max(this.#firedTo, until);
   }
 
   /** @param at journal time; every transition up to it has been worked through */
   operate(operation: Operation, at: number): OperationResult {
     this.advance(at);
+    this.#to(at);
     if (operation.kind === 'silence') return this.#silence(operation.silence);
     if (operation.kind === 'end-silence') {
       const silence = this.#state.tables.silence.get(operation.silence);
@@ -150,14 +166,9 @@ export class Dispatcher {
     return new Set(this.#state.members('mute', `silence/${id}`).map(({ entry }) => entry.alert.id)).size;
   }
 
-  /** What would hold the alert back, as sentences; and who would be told, if it fired now. */
-  preview(alert: Alert): { readonly plan: RoutePlan; readonly mutes: readonly string[]; readonly contacts: readonly string[] }[] {
-    const entry = this.#state.entry(alert.id);
-    return this.#state.policy.routesOf(alert).map((plan) => ({
-      plan,
-      mutes: this.#muting.mutesOf({ alert }, plan),
-      contacts: contactsOf(this.#state, plan, entry === undefined ? [] : [entry]),
-    }));
+  /** What would become of an alert if it fired at that time. */
+  preview(alert: Alert, at: number): AlertPreview {
+    return previewOf(alert, at, { state: this.#state, muting: this.#muting });
   }
 
   #to(time: number): void {
@@ -169,7 +180,10 @@ export class Dispatcher {
   stamp(): void {
     const { now, policy, tables } = this.#state;
     const before = tables.meta.get(META);
-    if (before?.now !== now || before.fingerprint !== policy.fingerprint) tables.meta.set(META, { now, fingerprint: policy.fingerprint });
+    const { fingerprint } = policy;
+    const firedTo = this.#firedTo;
+    if (before?.now !== now || before.firedTo !== firedTo || before.fingerprint !== fingerprint)
+      tables.meta.set(META, { now, firedTo, fingerprint });
   }
 
   #begin(): void {
@@ -178,6 +192,7 @@ export class Dispatcher {
     const meta = tables.meta.get(META);
     state.now = meta?.now ?? 0;
     this.#isNew = meta === undefined && tables.alert.size === 0;
+    this.#firedTo = meta?.firedTo ?? 0;
     state.reindex();
     this.#muting.begin();
     this.#storming.begin();
@@ -187,7 +202,7 @@ export class Dispatcher {
     for (const { key, dueAt } of tables.summary.values()) state.agenda.set(summaryKey(key), dueAt);
     for (const entry of tables.alert.values()) {
       armAcknowledgement(state, entry);
-      if (Object.keys(entry.escalations).length > 0) armEscalations(state, entry);
+      awaitEscalations(state, entry);
     }
     // A restart, or a reload that changes nothing, is silent.
     this.#isPolicyNew = meta !== undefined && meta.fingerprint !== policy.fingerprint;

@@ -22,6 +22,13 @@ export function armEscalations(state: DispatchState, entry: AlertEntry): void {
     entry.escalations[key] = { since: state.now, step: 0 };
     state.touch(entry);
   }
+  awaitEscalations(state, entry);
+}
+
+/** Sets the timer of what has begun; after a start too, which begins nothing. */
+export function awaitEscalations(state: DispatchState, entry: AlertEntry): void {
+  const { alert, acknowledgement } = entry;
+  const isOn = isFiring(alert) && acknowledgement === null;
   const due = isOn ? Math.min(...Object.keys(entry.escalations).map((key) => dueOf(state, entry, key))) : Number.POSITIVE_INFINITY;
   state.agenda.set(ESCALATION + alert.id, due);
 }

@@ -69,8 +69,8 @@ export class Muting {
     for (const entry of [...this.#state.tables.alert.values()]) this.remute(entry);
   }
 
-  mutesOf(entry: Pick<AlertEntry, 'alert'>, plan: RoutePlan): string[] {
-    const { policy, now, tables } = this.#state;
+  mutesOf(entry: Pick<AlertEntry, 'alert'>, plan: RoutePlan, now: number = this.#state.now): string[] {
+    const { policy, tables } = this.#state;
     const inhibited = policy.inhibitions.flatMap((inhibition) => {
       if (!matches(inhibition.target, entry.alert)) return [];
       const key = keyOf(inhibition, entry);
@@ -80,13 +80,16 @@ export class Muting {
     const silenced = [...tables.silence.values()].flatMap((silence) =>
       isInForce(silence, now) && matches(silence.match, entry.alert) ? [`silence/${silence.id}`] : [],
     );
-    return [...inhibited, ...scheduled, ...silenced];
+    // After a start they come in another order: of what holds an alert back, the last one's end tells of it.
+    return [...inhibited, ...scheduled, ...silenced.sort()];
   }
 
   silence(silence: StoredSilence): void {
     const { silence: silences } = this.#state.tables;
     silences.set(silence.id, silence);
-    const ended = [...silences.values()].filter(({ endedAt }) => endedAt !== null);
+    const ended = [...silences.values()]
+      .filter(({ endedAt }) => endedAt !== null)
+      .sort((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0) || (a.id < b.id ? -1 : 1));
     for (const { id } of ended.slice(0, Math.max(0, ended.length - ENDED_KEPT_MAX))) silences.delete(id);
     this.#armSilence(silence);
     this.remuteAll();
@@ -172,13 +175,13 @@ export class Muting {
     const { tables, now } = this.#state;
     let mute = tables.mute.get(key);
     if (mute === undefined) {
-      mute = { key, since: now, more: 0, ...this.#described(entry, plan, key) };
+      mute = { key, since: now, more: 0, ...this.described(entry, plan, key) };
       tables.mute.set(key, mute);
     }
     if (isFiring(entry.alert)) this.#state.note(entry, `held back: ${describe(mute)}; its end tells of it`);
   }
 
-  #described(entry: AlertEntry, plan: RoutePlan, key: string): Pick<Mute, 'kind' | 'name' | 'by'> {
+  described(entry: Pick<AlertEntry, 'alert'>, plan: RoutePlan, key: string): Pick<Mute, 'kind' | 'name' | 'by'> {
     if (key.startsWith('silence/')) {
       const { comment, by } = this.#state.tables.silence.get(key.slice('silence/'.length)) ?? { comment: '', by: null };
       return { kind: 'silence', name: comment, by };

@@ -5,7 +5,7 @@
  * **Limits.** A contact that had its messages of this hour gets what is not critical in a digest, as soon as there is room.
  */
 import { createHash } from 'node:crypto';
-import { type Level, levelRank } from '../../domain/alert.ts';
+import { type Alert, type Level, levelRank } from '../../domain/alert.ts';
 import { type Cause, type Content, ITEMS_MAX, type Item, isFiring, isUrgent, kindOf, type News } from '../content.ts';
 import type { DispatchState } from './dispatch-state.ts';
 import type { AlertEntry, Told } from './state.ts';
@@ -18,8 +18,9 @@ export interface Pick {
 const HOUR_US = 3_600_000_000;
 
 /** Flapping is of an instance, its alerts come and go. */
-export const flapKey = ({ alert }: AlertEntry): string => `${alert.rule}\n${alert.device}`;
-export const isFlapping = (state: DispatchState, entry: AlertEntry): boolean => state.tables.flap.get(flapKey(entry))?.isFlapping === true;
+export const flapKey = ({ alert }: { readonly alert: Alert }): string => `${alert.rule}\n${alert.device}`;
+export const isFlapping = (state: DispatchState, entry: { readonly alert: Alert }): boolean =>
+  state.tables.flap.get(flapKey(entry))?.isFlapping === true;
 
 /** Null: the contact knows. What is over is no news to whoever never heard of it. */
 export function newsFor(state: DispatchState, entry: AlertEntry, contact: string): News | null {
@@ -114,13 +115,13 @@ function told(state: DispatchState, entry: AlertEntry, contact: string): void {
 }
 
 /** Whether the contact has had all messages of the hour. */
-function isSpent(state: DispatchState, contact: string): boolean {
+export function isSpent(state: DispatchState, contact: string, now: number = state.now): boolean {
   const { limits } = state.policy.config;
-  return limits !== null && recent(state, contact).length >= limits.perHour;
+  return limits !== null && recent(state, contact, now).length >= limits.perHour;
 }
 
-const recent = (state: DispatchState, contact: string): readonly number[] =>
-  (state.tables.contact.get(contact)?.sentAt ?? []).filter((at) => at > state.now - HOUR_US);
+const recent = (state: DispatchState, contact: string, now: number = state.now): readonly number[] =>
+  (state.tables.contact.get(contact)?.sentAt ?? []).filter((at) => at > now - HOUR_US);
 
 function hold(state: DispatchState, contact: string, picks: readonly Pick[]): void {
   const before = state.tables.contact.get(contact);
