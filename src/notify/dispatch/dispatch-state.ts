@@ -51,8 +51,8 @@ export interface Tables {
   readonly contact: Kept<ContactState>;
   readonly flap: Kept<Flap>;
   readonly silence: Kept<StoredSilence>;
-  /** `clock`: journal time and the policy's fingerprint. */
-  readonly meta: Kept<{ readonly now: number; readonly fingerprint: string }>;
+  /** `clock`: journal time, up to when timers have fired, and the policy's fingerprint. */
+  readonly meta: Kept<{ readonly now: number; readonly firedTo: number; readonly fingerprint: string }>;
 }
 
 /** What a group's timer is called: it ends with the group. */
@@ -82,6 +82,8 @@ export class DispatchState {
   readonly agenda = new Agenda();
   /** Journal time, µs. */
   now = 0;
+  /** Timers due up to it have fired: those of `now` fire after the last transition of that instant. */
+  firedTo = 0;
   #messages: NewMessage[] = [];
   #notes: Note[] = [];
   #flagged = new Set<string>();

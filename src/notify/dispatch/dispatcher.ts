@@ -96,9 +96,11 @@ export class Dispatcher {
     if (this.#isUntouched) this.#timeBegins(until);
     for (let next = this.#state.agenda.pop(until); next !== null; next = this.#state.agenda.pop(until)) {
       this.#to(next.due);
+      this.#state.firedTo = Math.max(this.#state.firedTo, next.due);
       this.#fire(next.key);
     }
     this.#to(until);
+    this.#state.firedTo = Math.max(this.#state.firedTo, until);
     if (!this.#isPolicyNew) return;
     this.#isPolicyNew = false;
     this.#policyChanged();
@@ -160,6 +162,7 @@ export class Dispatcher {
   #timeBegins(at: number): void {
     this.#isUntouched = false;
     this.#to(at);
+    this.#state.firedTo = at;
     this.#muting.armSchedules();
   }
 
@@ -170,9 +173,11 @@ export class Dispatcher {
 
   /** Notes journal time and policy beside the rest, when something of it is about to be written. */
   stamp(): void {
-    const { now, policy, tables } = this.#state;
+    const { now, firedTo, policy, tables } = this.#state;
+    const { fingerprint } = policy;
     const before = tables.meta.get(META);
-    if (before?.now !== now || before.fingerprint !== policy.fingerprint) tables.meta.set(META, { now, fingerprint: policy.fingerprint });
+    if (before?.now !== now || before.firedTo !== firedTo || before.fingerprint !== fingerprint)
+      tables.meta.set(META, { now, firedTo, fingerprint });
   }
 
   #begin(): void {
@@ -180,6 +185,7 @@ export class Dispatcher {
     const { tables, policy } = state;
     const meta = tables.meta.get(META);
     state.now = meta?.now ?? 0;
+    state.firedTo = meta?.firedTo ?? 0;
     state.reindex();
     this.#isUntouched = meta === undefined;
     this.#muting.begin();
