@@ -27,7 +27,7 @@ import { backlogEnded } from './backlogs.ts';
 import { type Decided, DispatchState, type Tables } from './dispatch-state.ts';
 import { armEscalations, awaitEscalations, endEscalations, escalate, isEscalationKey } from './escalating.ts';
 import { armFlaps, calmed, flapped, isFlapKey } from './flapping.ts';
-import { armGroup, dueBy, flush, groupOf, isGroupKey, isOld, newsIn } from './grouping.ts';
+import { armGroup, dueBy, flush, groupOf, isGroupKey, isOld, newsIn, remindAnew } from './grouping.ts';
 import { Muting, summaryKey } from './muting.ts';
 import type { Policy, RoutePlan } from './policy.ts';
 import { type AlertPreview, previewOf } from './previewing.ts';
@@ -44,9 +44,8 @@ export class Dispatcher {
   readonly #muting: Muting;
   readonly #storming: Storming;
   #isPolicyNew = false;
-  /** Nothing has been yet: schedules begin to count with the first event, not in 1970. */
-  #isNew = false;
-  #firedTo = 0;
+  /** Nothing has happened yet: time begins with the first event, and no schedule is followed from 1970 on. */
+  #isUntouched = false;
 
   /** @param load puts the stored rows in; without it there is nothing yet */
   constructor(policy: Policy, load: (tables: Tables) => void = () => undefined) {
@@ -63,7 +62,7 @@ export class Dispatcher {
   }
   /** Every timer due by then has fired; µs. */
   get firedTo(): number {
-    return this.#firedTo;
+    return this.#state.firedTo;
   }
   /** What is under way was decided by another policy: `reload` comes before anything else. */
   get isPolicyNew(): boolean {
@@ -109,17 +108,14 @@ export class Dispatcher {
 
   /** Journal time goes on: every timer due up to and including `until` fires. */
   advance(until: number): void {
-    if (this.#isNew) {
-      this.#isNew = false;
-      this.#to(until);
-      this.#muting.begin();
-    }
+    if (this.#isUntouched) this.#timeBegins(until);
     this.reload(until);
     for (let next = this.#state.agenda.pop(until); next !== null; next = this.#state.agenda.pop(until)) {
       this.#to(next.due);
+      this.#state.firedTo = Math.max(this.#state.firedTo, next.due);
       this.#fire(next.key);
     }
-    this.#firedTo = Math.max(this.#firedTo, until);
+    this.#state.firedTo = Math.max(this.#state.firedTo, until);
   }
 
   /** @param at journal time; every transition up to it has been worked through */
@@ -171,6 +167,13 @@ export class Dispatcher {
     return previewOf(alert, at, { state: this.#state, muting: this.#muting });
   }
 
+  #timeBegins(at: number): void {
+    this.#isUntouched = false;
+    this.#to(at);
+    this.#state.firedTo = at;
+    this.#muting.armSchedules();
+  }
+
   #to(time: number): void {
     if (time <= this.#state.now) return;
     this.#state.now = time;
@@ -178,10 +181,9 @@ export class Dispatcher {
 
   /** Notes journal time and policy beside the rest, when something of it is about to be written. */
   stamp(): void {
-    const { now, policy, tables } = this.#state;
-    const before = tables.meta.get(META);
+    const { now, firedTo, policy, tables } = this.#state;
     const { fingerprint } = policy;
-    const firedTo = this.#firedTo;
+    const before = tables.meta.get(META);
     if (before?.now !== now || before.firedTo !== firedTo || before.fingerprint !== fingerprint)
       tables.meta.set(META, { now, firedTo, fingerprint });
   }
@@ -191,10 +193,11 @@ export class Dispatcher {
     const { tables, policy } = state;
     const meta = tables.meta.get(META);
     state.now = meta?.now ?? 0;
-    this.#isNew = meta === undefined && tables.alert.size === 0;
-    this.#firedTo = meta?.firedTo ?? 0;
+    state.firedTo = meta?.firedTo ?? 0;
     state.reindex();
+    this.#isUntouched = meta === undefined;
     this.#muting.begin();
+    if (meta !== undefined) this.#muting.armSchedules();
     this.#storming.begin();
     armFlaps(state);
     armDigests(state);
@@ -211,6 +214,7 @@ export class Dispatcher {
   /** Other routes, contacts, schedules: whoever is to be told now, and was not, is told. */
   #policyChanged(): void {
     const state = this.#state;
+    this.#storming.policyChanged();
     for (const entry of [...state.tables.alert.values()]) {
       route(state, entry);
       if (Object.keys(entry.on).length === 0) {
@@ -224,13 +228,18 @@ export class Dispatcher {
         dueBy(state, group, state.now + plan.groupWaitMs[entry.alert.level] * 1000);
       }
       for (const key of Object.keys(entry.escalations)) if (!state.policy.escalations.has(key)) delete entry.escalations[key];
-      if (isFiring(entry.alert)) armEscalations(state, entry);
+      // What nobody was told of yet begins to count with that.
+      if (isFiring(entry.alert) && Object.keys(entry.told).length > 0) armEscalations(state, entry);
     }
+    for (const group of [...state.tables.group.values()]) remindAnew(state, group);
   }
 
   #fire(key: string): void {
     const state = this.#state;
-    if (this.#muting.fired(key)) return;
+    if (this.#muting.fired(key)) {
+      this.#storming.tidy();
+      return;
+    }
     if (isGroupKey(key)) flush(state, key);
     else if (isStormKey(key)) this.#storming.flush(key);
     else if (isSummaryKey(key)) sum(state, key);
@@ -258,7 +267,11 @@ export class Dispatcher {
     if (!isFiring(alert)) endEscalations(state, entry);
     route(state, entry);
     this.#muting.alertChanged(entry);
-    if (isOld(entry)) return;
+    this.#storming.tidy();
+    if (isOld(entry)) {
+      if (!isFiring(alert)) dropAcknowledgement(state, entry);
+      return;
+    }
     if (kind === 'firing') explainRoutes(state, entry);
     this.#tell(entry, kind === 'firing');
     if (!isFiring(alert)) this.#over(entry);
@@ -287,9 +300,8 @@ export class Dispatcher {
   }
 
   #over(entry: AlertEntry): void {
-    const mutes = Object.values(entry.on).flatMap((membership) => membership.mutes);
     dropAcknowledgement(this.#state, entry);
-    this.#muting.endDone(mutes);
+    this.#muting.endDone(entry.alert);
   }
 
   #silence(silence: StoredSilence | Omit<StoredSilence, 'endedAt' | 'endedBy'>): OperationResult {

@@ -43,7 +43,8 @@ export function route(state: DispatchState, entry: AlertEntry): void {
     // Whoever was told of it elsewhere hears of it in the same thread.
     for (const [contact, message] of firsts) if (entry.told[contact] !== undefined) first[contact] ??= message;
     state.tables.group.touch(group);
-    state.join(entry, plan, { group, mutes: [], summary: null, isInStorm: false });
+    // In another group of the route, what holds it back or tells of it is the same.
+    state.join(entry, plan, { mutes: [], summary: null, isInStorm: false, ...entry.on[plan.key], group });
   }
 }
 
