@@ -31,7 +31,7 @@ const CONFIG: ServerConfig = {
       noData: { after: `${SILENT_AFTER_MS}ms`, raise: 'warning', metrics: ['value'] },
     },
   ],
-  notify: { default: { to: ['operator'], groupWait: `${GROUP_WAIT_MS}ms` } },
+  notify: { default: { to: ['operator'], groupWait: `${GROUP_WAIT_MS}ms` }, storm: { after: 20, in: '1m' } },
   settings: { alerting: { startGrace: '0s', dependencyGrace: '2s' } },
 };
 
