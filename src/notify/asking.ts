@@ -76,7 +76,7 @@ export class Asking {
     const kept = alertOf(id);
     if (kept === null || (contact !== null && !dispatcher.policy.contacts.has(contact))) return null;
     const { timeline, ...alert } = kept;
-    const told = contact ?? dispatcher.preview(alert).flatMap(({ contacts }) => contacts)[0];
+    const told = contact ?? dispatcher.preview(alert, clock.now()).routes.flatMap(({ named, toldBefore }) => [...named, ...toldBefore])[0];
     if (told === undefined) return null;
     const last = timeline.at(-1);
     const item = {

@@ -110,6 +110,8 @@ class NotifyingService implements Notifying {
   readonly #deciding: Deciding;
   readonly #delivery: Delivery;
   readonly #asking: Asking;
+  /** Journal time up to which everything was worked through. */
+  #workedTo = 0;
   #isRunning = false;
   #isScheduled = false;
   #fail: (error: unknown) => void = () => undefined;
@@ -223,7 +225,8 @@ class NotifyingService implements Notifying {
     try {
       // Whatever is known by now comes before it.
       while (this.#takeUp());
-      const time = this.#options.journalTime();
+      // While too much waits to be sent, that is less than alerting has come to.
+      const time = this.#workedTo;
       return this.#deciding.operate(fromNow(operation, { time, now: this.#options.clock.now() }), time);
     } catch (error) {
       if (isPassing(error)) throw new Unavailable('the state of notifications cannot be written now: see whether it took effect later');
@@ -274,6 +277,7 @@ class NotifyingService implements Notifying {
     if (batch.length > 0) this.#deciding.transitions(batch);
     if (batch.length === TRANSITIONS_AT_ONCE) return true;
     this.#deciding.advance(time);
+    this.#workedTo = time;
     return false;
   }
 

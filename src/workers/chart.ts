@@ -23,7 +23,7 @@ export async function drawChart(
 ): Promise<Chart | null> {
   const points = withLatest(await pointsOf(request, readings), alert, request.to);
   if (points.length === 0) return null;
-  const input = chartInputOf(request, { alert, facts, points });
+  const input = chartInputOf({ ...request, from: beginning(request, points) }, { alert, facts, points });
   return { png: chartPng(chartSvg(input)), describes: describeChart(input) };
 }
 
@@ -38,6 +38,11 @@ async function pointsOf(
     const value = 'values' in item ? item.values[metric] : item.avg;
     return value === undefined ? [] : [{ at: item.at, value }];
   });
+}
+
+/** Of a device that is new the hours before it are no news. */
+function beginning({ from, to }: ChartOrder['request'], [first]: readonly Point[]): number {
+  return first === undefined ? from : Math.max(from, Math.floor(first.at - (to - first.at) / 20));
 }
 
 /** History lags a moment behind: the value that the alert is about is known. */

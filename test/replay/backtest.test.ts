@@ -127,13 +127,13 @@ alerts (2)
 
 messages (7)
   AT                    CONTACT   SUBJECT
-  2026-03-01T02:10:00Z  pharmacy  [WARNING] warm on d1: 9
+  2026-03-01T02:10:30Z  pharmacy  [WARNING] warm on d1: 9
   2026-03-01T03:00:00Z  pharmacy  [CRITICAL] warm on d1: 9
   2026-03-01T03:00:00Z  night     [CRITICAL] warm on d1: 9
-  2026-03-01T03:10:00Z  night     [RESOLVED] warm on d1: 4
   2026-03-01T03:10:00Z  pharmacy  [RESOLVED] warm on d1: 4
-  2026-03-01T06:10:00Z  pharmacy  [WARNING] warm on d2: 9
-  2026-03-01T06:20:00Z  pharmacy  [RESOLVED] warm on d2: 4
+  2026-03-01T03:10:00Z  night     [RESOLVED] warm on d1: 4
+  2026-03-01T06:10:30Z  pharmacy  [WARNING] warm on d2: 9
+  2026-03-01T06:20:30Z  pharmacy  [RESOLVED] warm on d2: 4
 
 rules
   RULE  ALERTS  A WEEK  WARNING  CRITICAL  TOTAL  MEDIAN  LONGEST  STILL  CANCELLED  MESSAGES
@@ -262,7 +262,7 @@ describe('a backtest against other rules', () => {
     ]);
     expect(difference?.messages).toEqual([
       { contact: 'night', rules: 2, against: 0 },
-      { contact: 'pharmacy', rules: 5, against: 6 },
+      { contact: 'pharmacy', rules: 5, against: 9 },
     ]);
     const { stdout } = await run(scene, ...PERIOD, '--against', 'new');
     expect(stdout).toContain('backtest of config/rules and new over the history');

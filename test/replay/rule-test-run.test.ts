@@ -177,7 +177,7 @@ describe('messages', () => {
       'too many in all',
       [story, 'emails: 1', 'profile: vaccine-fridge'],
       [
-        'in all: 1 e-mail in all; got 5 e-mails: pharmacy "[WARNING] warm on fridge-01: 9", pharmacy "[CRITICAL] warm on fridge-01: 21", night "[CRITICAL] warm on fridge-01: 21", night "[RESOLVED] warm on fridge-01: 5", pharmacy "[RESOLVED] warm on fridge-01: 5"',
+        'in all: 1 e-mail in all; got 5 e-mails: pharmacy "[WARNING] warm on fridge-01: 9", pharmacy "[CRITICAL] warm on fridge-01: 21", night "[CRITICAL] warm on fridge-01: 21", pharmacy "[RESOLVED] warm on fridge-01: 5", night "[RESOLVED] warm on fridge-01: 5"',
       ],
     ],
   ])('%s', (_name, lines, failures) => expect(failuresOf(DEVICE, ...lines)).toEqual(failures));
@@ -318,7 +318,7 @@ describe('the story of a failure', () => {
       '45m | expected |  | warm on fridge-01: warning',
       '50m | reading | fridge-01 | temperature 9, humidity 40',
       '50m | firing warning | warm on fridge-01 | temperature > 8 has been true for 10m, since 2026-01-05T00:40:00.000Z (temperature is 9)',
-      '50m | e-mail | pharmacy | [WARNING] warm on fridge-01: 9',
+      '50m30s | e-mail | pharmacy | [WARNING] warm on fridge-01: 9',
       '… | 1 more |  | ',
     ]);
   });
