@@ -80,7 +80,7 @@ limits: off`);
         }
         counts.set(channel.kind, (counts.get(channel.kind) ?? 0) + 1);
         if ((counts.get(channel.kind) ?? 0) > SLOTS) wrong.push(`more than ${SLOTS} over ${channel.kind}`);
-        await systemClock.sleep(random() * 30);
+        await systemClock.sleep(random() * 60);
         counts.set(channel.kind, (counts.get(channel.kind) ?? 0) - 1);
         for (const key of keys) underWay.delete(key);
         if (random() < 0.6) return { outcome: 'delivered', detail: 'taken' };
@@ -94,11 +94,11 @@ limits: off`);
     ]);
     const timing = { ...QUICK, retryFirstMs: 5, retryMaxMs: 20 };
     await using bench = startNotifying({ config, notifiers, timing });
-    for (let round = 0; round < 12; round++) {
+    for (let round = 0; round < 40; round++) {
       const level = round % 2 === 0 ? 'warning' : 'critical';
       for (let i = 0; i < 10; i++) bench.log.add(round === 0 ? 'firing' : 'level', { id: `a${i}`, device: `d${i}`, level });
       bench.notifying.wake();
-      await systemClock.sleep(40);
+      await systemClock.sleep(10);
     }
     const left = await eventually(
       () =>
@@ -107,7 +107,7 @@ limits: off`);
     );
     expect([left, wrong]).toEqual([0, []]);
     // What was told last is how it is.
-    expect([...told.values()]).toEqual(Array.from({ length: 20 }, () => 12));
+    expect([...told.values()]).toEqual(Array.from({ length: 20 }, () => 40));
   }, 30_000);
 
   it('count what was given up once, however often that could not be written', async () => {

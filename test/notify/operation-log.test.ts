@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LEVELS } from '../../src/domain/alert.ts';
-import type { Operation } from '../../src/domain/operation.ts';
+import type { LoggedOperation, Operation } from '../../src/domain/operation.ts';
 import { OperationLog } from '../../src/notify/operation-log.ts';
 import { Outbox } from '../../src/notify/outbox.ts';
 import { openDatabase } from '../../src/sqlite/database.ts';
@@ -20,7 +20,7 @@ import { eventually, START, startNotifying, TransitionLog } from './fixtures.ts'
 const texts = fc.option(fc.array(fc.string(), { maxLength: 3 }), { nil: null });
 const text = fc.string();
 const at = fc.nat(2 ** 40);
-const operations: fc.Arbitrary<Operation> = fc.oneof(
+const operations: fc.Arbitrary<LoggedOperation['operation']> = fc.oneof(
   fc.record({
     kind: fc.constant('acknowledge' as const),
     alert: text,
@@ -48,6 +48,7 @@ const operations: fc.Arbitrary<Operation> = fc.oneof(
     }),
   }),
   fc.record({ kind: fc.constant('end-silence' as const), silence: text, by: text }),
+  fc.record({ kind: fc.constant('reload' as const), firedTo: at }),
 );
 
 describe('the log of operations', () => {
