@@ -197,23 +197,28 @@ export class Dispatcher {
     state.reindex();
     this.#isUntouched = meta === undefined;
     this.#muting.begin();
-    if (meta !== undefined) this.#muting.armSchedules();
     this.#storming.begin();
-    armFlaps(state);
-    armDigests(state);
     for (const group of tables.group.values()) armGroup(state, group);
     for (const { key, dueAt } of tables.summary.values()) state.agenda.set(summaryKey(key), dueAt);
-    for (const entry of tables.alert.values()) {
-      armAcknowledgement(state, entry);
-      awaitEscalations(state, entry);
-    }
+    for (const entry of tables.alert.values()) armAcknowledgement(state, entry);
     // A restart, or a reload that changes nothing, is silent.
     this.#isPolicyNew = meta !== undefined && meta.fingerprint !== policy.fingerprint;
+    if (this.#isUntouched || this.#isPolicyNew) return;
+    this.#armPolicy();
+    for (const entry of tables.alert.values()) awaitEscalations(state, entry);
+  }
+
+  /** Timers that follow from the policy: of a new one only from the time of the change on. */
+  #armPolicy(): void {
+    this.#muting.armSchedules();
+    armFlaps(this.#state);
+    armDigests(this.#state);
   }
 
   /** Other routes, contacts, schedules: whoever is to be told now, and was not, is told. */
   #policyChanged(): void {
     const state = this.#state;
+    this.#armPolicy();
     this.#storming.policyChanged();
     for (const entry of [...state.tables.alert.values()]) {
       route(state, entry);

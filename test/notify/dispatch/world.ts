@@ -114,7 +114,8 @@ export class World {
     this.advance(at);
     this.#policy = policyOf(setting);
     this.#dispatcher = this.#started();
-    this.advance(at);
+    this.#dispatcher.advance(at);
+    this.#keep();
   }
 
   restart(): void {
