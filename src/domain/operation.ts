@@ -40,7 +40,10 @@ export type Operation =
   | { readonly kind: 'silence'; readonly silence: Silence }
   | { readonly kind: 'end-silence'; readonly silence: string; readonly by: string };
 
-/** From here on other contacts, routes or rules decide; what was due by `firedTo` was decided by those before. */
+/**
+ * From here on other contacts, routes or rules decide; what was due by `firedTo` was decided by those before, but nothing where it
+ * is 0.
+ */
 export interface Reload {
   readonly kind: 'reload';
   readonly firedTo: number;

@@ -77,7 +77,7 @@ export class Dispatching {
       if (next === undefined || next.at > until || (next.sequence ?? 0) > this.#sequence) break;
       this.#operateNext(next);
     }
-    this.#dispatcher.advance(until);
+    this.#dispatcher.advance(Math.min(until, this.#firedTo()));
     this.#decided();
   }
 
@@ -123,9 +123,17 @@ export class Dispatching {
     this.due = this.#nextDue();
   }
 
-  #nextDue(): number {
+  /** What is due later is no longer decided by who decides now. */
+  #firedTo(): number {
     const next = this.#options.operations[this.#place];
-    return Math.min(this.#dispatcher.nextDue, next === undefined ? Number.POSITIVE_INFINITY : next.at);
+    if (next?.operation.kind !== 'reload' || (next.sequence ?? 0) > this.#sequence) return Number.POSITIVE_INFINITY;
+    return next.operation.firedTo;
+  }
+
+  #nextDue(): number {
+    const { nextDue } = this.#dispatcher;
+    const next = this.#options.operations[this.#place];
+    return Math.min(nextDue > this.#firedTo() ? Number.POSITIVE_INFINITY : nextDue, next?.at ?? Number.POSITIVE_INFINITY);
   }
 }
 

@@ -112,6 +112,8 @@ export class Replay {
   #next = 0;
   #sequence = 0;
   #messages = 0;
+  /** At the latest moment at which there was a message. */
+  #sent: { readonly at: number; readonly ids: Set<string> } = { at: 0, ids: new Set() };
 
   constructor(options: ReplayOptions) {
     this.#options = options;
@@ -273,6 +275,10 @@ export class Replay {
   }
 
   #send({ id, content, contact, at }: NewMessage): void {
+    // The outbox holds a message once: two routes may come to the same one.
+    if (this.#sent.at !== at) this.#sent = { at, ids: new Set() };
+    if (this.#sent.ids.has(id)) return;
+    this.#sent.ids.add(id);
     this.#messages += 1;
     const { onMessage, directory, publicUrl = null } = this.#options;
     if (onMessage === undefined) return;

@@ -44,6 +44,7 @@ export class Dispatcher {
   readonly #muting: Muting;
   readonly #storming: Storming;
   #isPolicyNew = false;
+  #firedTo = 0;
   /** Nothing has happened yet: time begins with the first event, and no schedule is followed from 1970 on. */
   #isUntouched = false;
 
@@ -60,9 +61,9 @@ export class Dispatcher {
   get now(): number {
     return this.#state.now;
   }
-  /** Every timer due by then has fired; µs. */
+  /** Every timer due by then has fired since the last event; 0: none has. */
   get firedTo(): number {
-    return this.#state.firedTo;
+    return this.#firedTo;
   }
   /** What is under way was decided by another policy: `reload` comes before anything else. */
   get isPolicyNew(): boolean {
@@ -112,16 +113,24 @@ export class Dispatcher {
     this.reload(until);
     for (let next = this.#state.agenda.pop(until); next !== null; next = this.#state.agenda.pop(until)) {
       this.#to(next.due);
-      this.#state.firedTo = Math.max(this.#state.firedTo, next.due);
+      this.#state.boundariesTo = Math.max(this.#state.boundariesTo, next.due);
       this.#fire(next.key);
     }
-    this.#state.firedTo = Math.max(this.#state.firedTo, until);
+    this.#state.boundariesTo = Math.max(this.#state.boundariesTo, until);
+    this.#firedTo = Math.max(this.#firedTo, until);
   }
 
   /** @param at journal time; every transition up to it has been worked through */
   operate(operation: Operation, at: number): OperationResult {
     this.advance(at);
     this.#to(at);
+    const result = this.#operate(operation);
+    // What has no effect is no event.
+    if (!result.done) this.#firedTo = at;
+    return result;
+  }
+
+  #operate(operation: Operation): OperationResult {
     if (operation.kind === 'silence') return this.#silence(operation.silence);
     if (operation.kind === 'end-silence') {
       const silence = this.#state.tables.silence.get(operation.silence);
@@ -170,22 +179,22 @@ export class Dispatcher {
   #timeBegins(at: number): void {
     this.#isUntouched = false;
     this.#to(at);
-    this.#state.firedTo = at;
+    this.#state.boundariesTo = at;
     this.#muting.armSchedules();
   }
 
+  /** An event: what it makes due at once has not fired yet. */
   #to(time: number): void {
-    if (time <= this.#state.now) return;
-    this.#state.now = time;
+    this.#firedTo = 0;
+    this.#state.now = Math.max(this.#state.now, time);
   }
 
   /** Notes journal time and policy beside the rest, when something of it is about to be written. */
   stamp(): void {
-    const { now, firedTo, policy, tables } = this.#state;
+    const { now, boundariesTo, policy, tables } = this.#state;
     const { fingerprint } = policy;
-    const before = tables.meta.get(META);
-    if (before?.now !== now || before.firedTo !== firedTo || before.fingerprint !== fingerprint)
-      tables.meta.set(META, { now, firedTo, fingerprint });
+    const stamp = { now, boundariesTo, firedTo: this.#firedTo, fingerprint };
+    if (JSON.stringify(tables.meta.get(META)) !== JSON.stringify(stamp)) tables.meta.set(META, stamp);
   }
 
   #begin(): void {
@@ -193,7 +202,8 @@ export class Dispatcher {
     const { tables, policy } = state;
     const meta = tables.meta.get(META);
     state.now = meta?.now ?? 0;
-    state.firedTo = meta?.firedTo ?? 0;
+    state.boundariesTo = meta?.boundariesTo ?? 0;
+    this.#firedTo = meta?.firedTo ?? 0;
     state.reindex();
     this.#isUntouched = meta === undefined;
     this.#muting.begin();
@@ -234,6 +244,7 @@ export class Dispatcher {
       }
       for (const key of Object.keys(entry.escalations)) if (!state.policy.escalations.has(key)) delete entry.escalations[key];
       // What nobody was told of yet begins to count with that.
+      state.touch(entry);
       if (isFiring(entry.alert) && Object.keys(entry.told).length > 0) armEscalations(state, entry);
     }
     for (const group of [...state.tables.group.values()]) remindAnew(state, group);

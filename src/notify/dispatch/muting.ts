@@ -51,6 +51,7 @@ export class Muting {
     for (const silence of this.#state.tables.silence.values()) this.#armSilence(silence);
   }
 
+  /** From the first event on: windows go back to the beginning of time, and there was nothing to mute. */
   armSchedules(): void {
     for (const id of this.#state.policy.schedules.keys()) this.#armSchedule(id);
   }
@@ -284,17 +285,17 @@ export class Muting {
   }
 
   #armSilence({ id, startsAt, endsAt, endedAt }: StoredSilence): void {
-    const { agenda, firedTo } = this.#state;
+    const { agenda, boundariesTo } = this.#state;
     if (endedAt !== null) {
       agenda.delete(SILENCE + id);
       return;
     }
-    agenda.set(SILENCE + id, startsAt > firedTo ? startsAt : (endsAt ?? Number.POSITIVE_INFINITY));
+    agenda.set(SILENCE + id, startsAt > boundariesTo ? startsAt : (endsAt ?? Number.POSITIVE_INFINITY));
   }
 
   #armSchedule(id: string): void {
     const schedule = this.#state.policy.schedules.get(id);
-    if (schedule !== undefined) this.#state.agenda.set(SCHEDULE + id, nextBoundary(schedule, this.#state.firedTo));
+    if (schedule !== undefined) this.#state.agenda.set(SCHEDULE + id, nextBoundary(schedule, this.#state.boundariesTo));
   }
 }
 

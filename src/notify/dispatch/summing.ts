@@ -35,7 +35,8 @@ export function sum(state: DispatchState, agendaKey: string): void {
       groupsOf.set(contact, groups.add(entry.on[route]?.group));
     }
   }
-  for (const [contact, picks] of picksOf) {
+  // The order of alerts, and so that of contacts, is another one after a start.
+  for (const [contact, picks] of [...picksOf].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const cause = causeOf(summary);
     const [only, ...others] = groupsOf.get(contact) ?? [];
     const group = only === undefined || others.length > 0 ? undefined : state.tables.group.get(only);

@@ -85,8 +85,7 @@ export function send(state: DispatchState, contact: string, sending: Sending): b
     return false;
   }
   const content = contentOf(sending, contact);
-  const [foremost] = content.items;
-  const id = messageId([cause, state.now, foremost?.transition, contact]);
+  const id = messageId([cause, state.now, content.items.map(({ transition }) => transition), contact]);
   const thread = sending.first?.[contact] ?? null;
   if (sending.first !== undefined && thread === null) sending.first[contact] = id;
   const received = picks.map(({ entry }) => entry.receivedAt).filter((at) => at !== null);
@@ -216,5 +215,5 @@ function byWeight({ entry: a }: Pick, { entry: b }: Pick): number {
   return levelRank(b.alert.level) - levelRank(a.alert.level) || a.firedAt - b.firedAt || (a.alert.id < b.alert.id ? -1 : 1);
 }
 
-/** The same decision makes the same message, however often it is replayed. */
+/** The same decision makes the same message, however often it is replayed; and of two at one moment that tell of other things, neither is lost. */
 const messageId = (parts: readonly unknown[]): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
