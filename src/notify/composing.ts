@@ -14,7 +14,7 @@ import type { Links, OutgoingMessage } from './channels/notifier.ts';
 import { type Content, foremost, isFiring, isUrgent, kindOf } from './content.ts';
 import { type ChartRequest, chartRequestOf } from './mail/chart-request.ts';
 import { type AlertFacts, factsOf } from './mail/facts.ts';
-import { alertUrl, idText } from './mail/mail-text.ts';
+import { alertUrl, oneLine } from './mail/mail-text.ts';
 import { type Rendered, render, subjectOf } from './mail/render.ts';
 import type { OutboxMessage } from './outbox-row.ts';
 
@@ -84,9 +84,9 @@ export class Composing {
       content,
       links,
       labels: {
-        Alert: idText(alert.id),
-        Transition: idText(first?.transition ?? ''),
-        ...(message.replaces.length > 0 && { Replaces: message.replaces.map(({ id }) => idText(id)).join(', ') }),
+        Alert: headerText(alert.id),
+        Transition: headerText(first?.transition ?? ''),
+        ...(message.replaces.length > 0 && { Replaces: message.replaces.flatMap((each) => each.transitions.map(headerText)).join(', ') }),
       },
     };
   }
@@ -145,3 +145,5 @@ export class Composing {
     }
   }
 }
+
+const headerText = (text: string): string => oneLine(text, 200).replace(/[^\x20-\x7e]/g, '?');

@@ -9,6 +9,8 @@ export type MessageState = 'waiting' | 'delivered' | 'superseded' | 'given-up';
 /** A message that another one stands in for. */
 export interface Replaced {
   readonly id: string;
+  /** Ids of the transitions that it told of, the foremost first; a few. */
+  readonly transitions: readonly string[];
   readonly subject: string;
   readonly level: Level;
   /** When it was decided on, µs. */
@@ -111,7 +113,7 @@ const transitionForm = z
 const storedForm = z.union([contentForm, transitionForm]);
 const replacesForm = z.array(
   z.union([
-    z.object({ id: z.string(), subject: z.string(), level, at: z.number() }),
+    z.object({ id: z.string(), transitions: z.array(z.string()), subject: z.string(), level, at: z.number() }),
     // As it was when there was one message a transition and contact.
     z.object({ transition: z.string(), subject: z.string(), level, at: z.number() }),
   ]),
@@ -150,5 +152,6 @@ export function messageOfRow(row: Record<string, SQLOutputValue>): OutboxMessage
 function replacedOf(stored: z.output<typeof replacesForm>[number], contact: string): Replaced {
   if ('id' in stored) return stored;
   const { transition, ...replaced } = stored;
-  return { id: createHash('sha256').update(`${transition}\n${contact}`).digest('hex').slice(0, 32), ...replaced };
+  const id = createHash('sha256').update(`${transition}\n${contact}`).digest('hex').slice(0, 32);
+  return { id, transitions: [transition], ...replaced };
 }

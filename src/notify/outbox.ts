@@ -38,6 +38,8 @@ export type Lane = ChannelKind | 'none';
 /** @param channel index into the contact's channels */
 export type LaneOf = (contact: string, channel: number) => Lane;
 
+/** Of a message that is replaced. */
+const TRANSITIONS_NAMED_MAX = 5;
 const REPLACED_MAX = 20;
 const RETENTION_MS = 30 * 86_400_000;
 const MESSAGES_MAX = 100_000;
@@ -275,7 +277,13 @@ export class Outbox {
       this.#end(message, { state: 'superseded', detail: `replaced by: ${newer.subject}`, now: context.now, kind: 'superseded' });
     const replaces = older.flatMap((message): Replaced[] => [
       ...message.replaces,
-      { id: message.id, subject: message.subject, level: foremost(message.content).level, at: message.decidedAt },
+      {
+        id: message.id,
+        transitions: message.content.items.slice(0, TRANSITIONS_NAMED_MAX).map(({ transition }) => transition),
+        subject: message.subject,
+        level: foremost(message.content).level,
+        at: message.decidedAt,
+      },
     ]);
     this.#run(
       'UPDATE notify_message SET replaces = ?, urgent = ?, channel = ?, lane = ?, channel_since = ? WHERE id = ?',

@@ -7,7 +7,6 @@ import type { Channel } from '../../src/domain/notification.ts';
 import { readLink } from '../../src/notify/action-links.ts';
 import { type Chart, type ChartOrder, Composing, type ComposingOptions } from '../../src/notify/composing.ts';
 import { type Content, foremost, type Item, isUrgent, kindOf } from '../../src/notify/content.ts';
-import { idText } from '../../src/notify/mail/mail-text.ts';
 import type { OutboxMessage } from '../../src/notify/outbox-row.ts';
 import { startSmtp } from './channels/smtp.ts';
 import { directory, eventually, rule, START, startNotifying } from './fixtures.ts';
@@ -232,9 +231,9 @@ describe('a message that is sent again', () => {
   });
 
   it('names its alert, its transition and what it replaces for programs', async () => {
-    const replaces = [{ id: 'f'.repeat(32), subject: 'before', level: 'warning' as const, at: AT }];
+    const replaces = [{ id: 'f'.repeat(32), transitions: ['a/0'], subject: 'before', level: 'warning' as const, at: AT }];
     const { labels, text } = await composing().compose.compose({ ...messageOf(one), replaces }, mail);
-    expect(labels).toEqual({ Alert: 'a', Transition: idText('a/1'), Replaces: 'f'.repeat(32) });
+    expect(labels).toEqual({ Alert: 'a', Transition: 'a/1', Replaces: 'a/0' });
     expect(text).toContain('takes the place of an earlier one');
   });
 });
