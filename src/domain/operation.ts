@@ -41,12 +41,12 @@ export type Operation =
   | { readonly kind: 'end-silence'; readonly silence: string; readonly by: string };
 
 /**
- * From here on other contacts, routes or rules decide; what was due by `firedTo` was decided by those before, but nothing where it
+ * From here on other contacts, routes or rules decide; what was due by `firedUntil` was decided by those before, but nothing where it
  * is 0.
  */
 export interface Reload {
   readonly kind: 'reload';
-  readonly firedTo: number;
+  readonly firedUntil: number;
 }
 
 /** What was done, with the journal time at which it took effect. */

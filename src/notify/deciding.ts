@@ -117,9 +117,9 @@ export class Deciding {
   #reload(at: number): void {
     if (!this.dispatcher.isPolicyNew) return;
     const now = Math.max(at, this.dispatcher.now);
-    const { firedTo } = this.dispatcher;
+    const { firedTo: firedUntil } = this.dispatcher;
     this.dispatcher.reload(now);
-    this.#keep({ operation: { kind: 'reload', firedTo }, at: now });
+    this.#keep({ operation: { kind: 'reload', firedUntil }, at: now });
     this.commit();
   }
 

@@ -37,7 +37,7 @@ const operationForm = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('comment'), alert: z.string(), by: z.string(), comment: z.string() }),
   z.object({ kind: z.literal('silence'), silence: silenceForm }),
   z.object({ kind: z.literal('end-silence'), silence: z.string(), by: z.string() }),
-  z.object({ kind: z.literal('reload'), firedTo: z.number() }),
+  z.object({ kind: z.literal('reload'), firedUntil: z.number() }),
 ]);
 
 export class OperationLog {

@@ -23,6 +23,11 @@ export interface Scheduled extends Pick<LoggedOperation, 'at'> {
   readonly sequence: number | null;
   /** Of a reload, with what it is that decides from then on. */
   readonly operation: Operation | (Reload & Decider);
+  /**
+   * What the alerts are that it is about, by id, where those of the replay may have other ids: then what fires of that rule on that
+   * device at the time is meant.
+   */
+  readonly alerts?: Readonly<Record<string, { readonly rule: string; readonly device: string }>>;
 }
 
 export interface DispatchingOptions extends Decider {
@@ -105,16 +110,39 @@ export class Dispatching {
     return { ...alert, flags: [...alert.flags, ...this.#dispatcher.flagsOf(alert.id)] };
   }
 
-  #operateNext({ at, operation }: Scheduled): void {
+  #operateNext({ at, operation, alerts }: Scheduled): void {
     this.#place += 1;
     const now = Math.max(at, this.#dispatcher.now);
     if (operation.kind === 'reload') {
-      this.reload(operation, now, operation.firedTo);
+      this.reload(operation, now, operation.firedUntil);
       return;
     }
-    const result = this.#dispatcher.operate(operation, now);
+    // What holds at the time is known once its timers have fired.
+    this.#dispatcher.advance(now);
+    const meant = alerts === undefined ? operation : this.#meant(operation, alerts);
+    const result = meant === null ? NO_SUCH_ALERT : this.#dispatcher.operate(meant, now);
     this.#options.onOperated(operation, result);
     this.#decided();
+  }
+
+  /** About alerts of the replay; null: about none of them. */
+  #meant(operation: Operation, alerts: NonNullable<Scheduled['alerts']>): Operation | null {
+    if (operation.kind === 'end-silence') return operation;
+    if (operation.kind === 'silence') {
+      const { match } = operation.silence;
+      if (match.alerts === null) return operation;
+      const ids = match.alerts.flatMap((id) => this.#idOf(id, alerts[id]) ?? []);
+      return ids.length === 0 ? null : { ...operation, silence: { ...operation.silence, match: { ...match, alerts: ids } } };
+    }
+    const alert = this.#idOf(operation.alert, alerts[operation.alert]);
+    return alert === null ? null : { ...operation, alert };
+  }
+
+  #idOf(id: string, about: { readonly rule: string; readonly device: string } | undefined): string | null {
+    if (this.#dispatcher.entry(id) !== undefined) return id;
+    if (about === undefined) return null;
+    const isMeant = ({ rule, device, state }: Alert): boolean => state === 'firing' && rule === about.rule && device === about.device;
+    return this.#dispatcher.tables.alert.values().find(({ alert }) => isMeant(alert))?.alert.id ?? null;
   }
 
   #decided(): void {
@@ -127,7 +155,7 @@ export class Dispatching {
   #firedTo(): number {
     const next = this.#options.operations[this.#place];
     if (next?.operation.kind !== 'reload' || (next.sequence ?? 0) > this.#sequence) return Number.POSITIVE_INFINITY;
-    return next.operation.firedTo;
+    return next.operation.firedUntil;
   }
 
   #nextDue(): number {
@@ -136,6 +164,8 @@ export class Dispatching {
     return Math.min(nextDue > this.#firedTo() ? Number.POSITIVE_INFINITY : nextDue, next?.at ?? Number.POSITIVE_INFINITY);
   }
 }
+
+const NO_SUCH_ALERT: OperationResult = { done: false, problem: 'nothing of that rule on that device fires', hint: null };
 
 const rulesOf = ({ ruleTexts }: Pick<Decider, 'ruleTexts'>): ReadonlyMap<string, Rule> => new Map(ruleTexts.map((rule) => [rule.id, rule]));
 

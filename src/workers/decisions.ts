@@ -20,6 +20,7 @@ import { createLogger } from '../std/logger.ts';
 import { explainWithStories } from './explain.ts';
 import { type Configuration, type Generation, Generations, type Prepared, prepare, type Range } from './generations.ts';
 import { hostWorker } from './host.ts';
+import { operationsPage } from './operations-page.ts';
 import { selectedPage } from './selected-page.ts';
 import { type SelfMethods, selfMethods } from './self-methods.ts';
 import type { WorkerMethods } from './start.ts';
@@ -48,6 +49,7 @@ interface Answers {
   device: Alerting['device'];
   explain(query: ExplainQuery): ReturnType<typeof explainWithStories>;
   notifications: Notifying['notifications'];
+  operationLog(query: { cursor?: string; limit?: number }): ReturnType<typeof operationsPage>;
   rules(query: { cursor?: string; limit?: number }): { items: RuleView[]; next: string | null };
 }
 
@@ -153,6 +155,7 @@ function answersOf(generations: Generations): Answers {
     device: (id: string) => alerting().device(id),
     explain: (query: ExplainQuery) => explainWithStories(generations.current, query),
     notifications: (query: Parameters<Notifying['notifications']>[0]) => notifying().notifications(query),
+    operationLog: (query: Parameters<Answers['operationLog']>[0]) => operationsPage(generations.current, query),
     rules: (query: Parameters<Answers['rules']>[0]) =>
       rulesPage(generations.current.rules, { open: alerting().openCounts(), errors: alerting().ruleErrors() }, query),
   };

@@ -128,6 +128,11 @@ export class DispatchState {
     return this.tables.alert.get(id);
   }
 
+  /** All, in an order that a start does not change: what one does first may decide what becomes of the next. */
+  entries(): AlertEntry[] {
+    return [...this.tables.alert.values()].sort((a, b) => (a.alert.id < b.alert.id ? -1 : 1));
+  }
+
   touch(entry: AlertEntry): void {
     // It may have been forgotten by now.
     if (this.tables.alert.has(entry.alert.id)) this.tables.alert.touch(entry.alert.id);

@@ -230,7 +230,7 @@ export class Dispatcher {
     const state = this.#state;
     this.#armPolicy();
     this.#storming.policyChanged();
-    for (const entry of [...state.tables.alert.values()]) {
+    for (const entry of state.entries()) {
       route(state, entry);
       if (Object.keys(entry.on).length === 0) {
         state.note(entry, 'over, and its route is gone: nobody is told that it came and went');

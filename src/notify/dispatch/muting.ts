@@ -78,7 +78,7 @@ export class Muting {
   }
 
   remuteAll(): void {
-    for (const entry of [...this.#state.tables.alert.values()].sort((a, b) => (a.alert.id < b.alert.id ? -1 : 1))) this.remute(entry);
+    for (const entry of this.#state.entries()) this.remute(entry);
   }
 
   mutesOf(entry: Pick<AlertEntry, 'alert'>, plan: RoutePlan, now: number = this.#state.now): string[] {
