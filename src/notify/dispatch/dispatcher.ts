@@ -34,6 +34,8 @@ export class Dispatcher {
   readonly #storming: Storming;
   /** What is under way was decided by another policy: it is looked at anew with the first event. */
   #isPolicyNew = false;
+  /** There is no time yet: schedules go on from the first event, not from 1970. */
+  #isFresh = false;
 
   /** @param load puts the stored rows in; without it there is nothing yet */
   constructor(policy: Policy, load: (tables: Tables) => void = () => undefined) {
@@ -80,6 +82,11 @@ export class Dispatcher {
 
   /** Journal time goes on: every timer due up to and including `until` fires. */
   advance(until: number): void {
+    if (this.#isFresh) {
+      this.#isFresh = false;
+      this.#to(until);
+      this.#muting.begin();
+    }
     for (let next = this.#state.agenda.pop(until); next !== null; next = this.#state.agenda.pop(until)) {
       this.#to(next.due);
       this.#fire(next.key);
@@ -161,7 +168,8 @@ export class Dispatcher {
     const meta = tables.meta.get(META);
     state.now = meta?.now ?? 0;
     state.reindex();
-    this.#muting.begin();
+    this.#isFresh = meta === undefined;
+    if (!this.#isFresh) this.#muting.begin();
     this.#storming.begin();
     armFlaps(state);
     armDigests(state);
