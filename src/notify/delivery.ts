@@ -42,6 +42,8 @@ export interface DeliveryOptions {
   readonly subjectOf: SubjectOf;
   readonly health: ChannelHealth;
   readonly timing: DeliveryTiming;
+  /** In [0, 1): of the jitter between attempts. */
+  readonly random?: () => number;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: NotifyMetrics;
@@ -197,7 +199,7 @@ export class Delivery {
 
   /** Writes a result into the outbox; inside a transaction. */
   #settle({ message, channel, outcome }: Result): Settlement | { next: 'superseded' } {
-    const { outbox, clock, timing, subjectOf, health } = this.#options;
+    const { outbox, clock, timing, subjectOf, health, random } = this.#options;
     const now = clock.now();
     if (channel !== null) health.attempted(channel, message.contact, outcome, now);
     if (outcome.outcome === 'delivered') {
@@ -208,7 +210,7 @@ export class Delivery {
     if (outbox.supersededBy(message, { subject: subjectOf, now }) !== null) return { next: 'superseded' };
     const channels = this.#contacts.get(message.contact)?.channels.length ?? 0;
     const attempted = { ...message, channelAttempts: message.channelAttempts + 1, hasNextChannel: message.channel + 1 < channels };
-    const settlement = settle(outcome, attempted, { now, timing });
+    const settlement = settle(outcome, attempted, { now, timing, ...(random && { random }) });
     if (settlement.next === 'retry') outbox.retryAt(message, settlement.at);
     else if (settlement.next === 'fallback') outbox.nextChannel(message, settlement.reason, now);
     else if (settlement.next === 'given-up') {
