@@ -22,7 +22,7 @@ import type { Database } from '../sqlite/database.ts';
 import { isPassing } from '../sqlite/fault.ts';
 import { backoffMs } from '../std/backoff.ts';
 import type { Clock } from '../std/clock.ts';
-import { messageOf, TocsinError } from '../std/errors.ts';
+import { messageOf } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import type { Service } from '../std/service.ts';
 import { AlertMetrics } from './alert-metrics.ts';
@@ -35,6 +35,7 @@ import { restore } from './restoring.ts';
 import { Retention, type RetentionLimits } from './retention.ts';
 import { rowsOf, Snapshot, settle } from './snapshot.ts';
 import { createSqliteStateStore } from './sqlite-state-store.ts';
+import { startingCursor } from './starting-cursor.ts';
 import type { AlertQuery, OpenCounts, Page, StateChange, StateStore } from './state-store.ts';
 import type { TransitionSource } from './transitions.ts';
 
@@ -89,8 +90,6 @@ export interface Alerting extends Service {
   readonly transitions: TransitionSource;
   /** Journal time, µs: every reading received by then has been evaluated, and what came of it is among the transitions. */
   journalTime(): number;
-  /** One past the last position that was evaluated. */
-  evaluatedTo(): Position;
   alerts(query: AlertQuery): Page<Alert>;
   alert(id: string): (Alert & { readonly timeline: readonly Transition[] }) | null;
   openCounts(): OpenCounts;
@@ -167,10 +166,6 @@ class JournalAlerting implements Alerting {
 
   journalTime(): number {
     return this.#journalTime;
-  }
-
-  evaluatedTo(): Position {
-    return this.#next;
   }
 
   alerts(query: AlertQuery): Page<Alert> {
@@ -389,23 +384,4 @@ class JournalAlerting implements Alerting {
     if (isSilent) return;
     this.#options.logger.warn({ rule, error: message }, 'a condition could not be evaluated and counts as unknown');
   }
-}
-
-function startingCursor(store: StateStore, { journalId, partition, range, logger }: AlertingOptions): Position {
-  const origin = store.origin(partition);
-  if (origin === null) store.adopt(journalId);
-  else if (origin.journalId !== journalId) {
-    throw new TocsinError('the alerting state belongs to another journal', {
-      hint: 'state.db and journal.db go together: restore both from one backup, or move state.db away to begin with no alerts',
-    });
-  }
-  const cursor = origin?.cursor ?? range.first;
-  if (cursor > range.head) {
-    throw new TocsinError(`the alerting state has seen position ${cursor}, and the journal ends at ${range.head}`, {
-      hint: 'the journal is older than the state: restore both from one backup, or move state.db away to begin with no alerts',
-    });
-  }
-  if (cursor >= range.first) return cursor;
-  logger.warn({ cursor, first: range.first }, 'the journal no longer holds some readings that were never evaluated');
-  return range.first;
 }

@@ -1,8 +1,10 @@
 /** `tocsin check`: reads everything that `run` would read and says what is wrong with it, where, and what to do. */
 import * as z from 'zod';
 import description from '../../package.json' with { type: 'json' };
+import { listed } from '../config/change.ts';
 import { type Described, describeConfiguration, diff } from '../config/diff.ts';
 import { SELF } from '../domain/device.ts';
+import { unreachedOnPurpose } from '../notify/would-reach.ts';
 import { readRuleTests, ruleTestFiles } from '../replay/rule-test-folder.ts';
 import { isBuiltIn } from '../self/self-rules.ts';
 import { InvalidConfig, TocsinError } from '../std/errors.ts';
@@ -15,7 +17,8 @@ import { printJson } from './print.ts';
 export const command = defineCommand({
   help: `usage: tocsin check [--config FILE] [--set key=value]… [--diff [--url URL] [--json]]
 
-Reads everything that run would read, prints every problem as file:line:column, and exits 1 if there is one.
+Reads everything that run would read, prints every problem as file:line:column, and exits 1 if there is one. Warns of what is
+allowed and most likely not meant, such as an alert that would reach nobody.
 
   --diff       also asks the running instance what it has in force, and says what a reload would change and what would
                start anew by it; nothing is applied. Exits 1 when no instance answers
@@ -47,7 +50,7 @@ async function check(options: Options): Promise<number> {
     return 1;
   }
   for (const warning of loaded.warnings) process.stderr.write(`${asWarning(warning)}\n`);
-  if (!(options.diff && options.json)) process.stdout.write(`${options.config} is good: ${summaryOf(loaded)}\n`);
+  if (!(options.diff && options.json)) process.stdout.write(`${options.config} is good: ${summaryOf(loaded)}\n${silentOnPurpose(loaded)}`);
   if (options.diff) await tellDiff(loaded, options);
   return 0;
 }
@@ -60,6 +63,13 @@ function summaryOf({ directory, rules, notify }: Loaded): string {
     counted(notify.contacts.length, 'contact'),
   ];
   return parts.join(', ');
+}
+
+/** A line where there are such alerts. */
+function silentOnPurpose({ rules, directory, notify }: Loaded): string {
+  const alerts = unreachedOnPurpose(rules, directory, notify);
+  if (alerts.length === 0) return '';
+  return `${counted(alerts.length, 'alert')} ${alerts.length === 1 ? 'reaches' : 'reach'} nobody, on purpose: ${listed(alerts)}\n`;
 }
 
 /** Of the same version: then what it has in force has the form that is read here. */

@@ -6,8 +6,9 @@ import { type Config, type ConfigSource, loadConfig } from '../config.ts';
 import { loadDirectory } from '../devices/directory.ts';
 import type { DeviceDirectory } from '../domain/device.ts';
 import type { Rule } from '../domain/rule.ts';
-import { parseNotify } from '../notify/config.ts';
+import { type ParsedNotify, parseNotify } from '../notify/config.ts';
 import type { NotifyConfig } from '../notify/notify-config.ts';
+import { unreached } from '../notify/would-reach.ts';
 import { compileRules } from '../rules/compile.ts';
 import { loadRules } from '../rules/parse.ts';
 import { withSelfProfile, withSelfRoute, withSelfRules } from '../self/self-configuration.ts';
@@ -37,19 +38,19 @@ export async function loadEverything(source: ConfigSource): Promise<Loaded> {
   const compiled = deviceProblems.length === 0 ? compileRules(rules, directory) : null;
   if (compiled !== null) problems.push(...compiled.problems);
   if (problems.length > 0 || notify.config === null) throw new InvalidConfig(problems);
-  return { config, directory, rules, notify: withSelfRoute(notify.config, everyMs), warnings: compiled?.warnings ?? [] };
+  const routed = withSelfRoute(notify.config, everyMs);
+  const warnings = [...(compiled?.warnings ?? []), ...unreached(rules, directory, routed, notify.placeOf)];
+  return { config, directory, rules, notify: routed, warnings };
 }
 
-async function loadNotify(
-  path: string,
-  env: ConfigSource['env'],
-): Promise<{ config: NotifyConfig | null; problems: readonly TocsinError[] }> {
+async function loadNotify(path: string, env: ConfigSource['env']): Promise<Omit<ParsedNotify, 'config'> & { config: NotifyConfig | null }> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
     const hint = 'it says who is told: see `notify:` in the config';
-    return { config: null, problems: [new TocsinError(`cannot be read: ${messageOf(cause)}`, { place: path, hint, cause })] };
+    const problem = new TocsinError(`cannot be read: ${messageOf(cause)}`, { place: path, hint, cause });
+    return { config: null, problems: [problem], placeOf: () => path };
   }
   const sources = { env, folder: dirname(resolve(path)) };
   return parseNotify({ path, text, resolve: (data, problem) => substitute(data, sources, problem) });

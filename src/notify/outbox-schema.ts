@@ -1,6 +1,6 @@
+/** Notifying's tables in state.db. Steps are only ever appended. */
 import { NOTIFY_STATE_MIGRATION } from './dispatch/state-rows.ts';
 
-/** Notifying's tables in state.db. Steps are only ever appended. */
 export const NOTIFY_MIGRATIONS: readonly string[] = [
   `CREATE TABLE notify_cursor (id INTEGER PRIMARY KEY CHECK (id = 1), sequence INTEGER NOT NULL) STRICT;
 

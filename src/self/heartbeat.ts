@@ -17,7 +17,7 @@ export interface HeartbeatOptions {
   readonly everyMs: number;
   /** Where it goes, as it may be logged. */
   readonly to: string;
-  /** Resolves within a bounded time, with null when it was taken, else with why not. */
+  /** Resolves with null when it was taken, else with why not. */
   readonly send: (signal: AbortSignal) => Promise<string | null>;
   readonly isPassing: () => boolean;
   readonly clock: Clock;
@@ -26,6 +26,7 @@ export interface HeartbeatOptions {
 }
 
 const RETRY = { firstMs: 5000, maxMs: 300_000 };
+const SEND_WAIT_MS = 60_000;
 /** The first canary has just been let go when this is asked for the first time. */
 const FIRST_LOOK_MS = 500;
 
@@ -59,7 +60,7 @@ export class Heartbeat implements Service {
 
   /** @returns after how long the next one is due */
   async #beat(signal: AbortSignal): Promise<number> {
-    const { everyMs, isPassing, send, to, logger } = this.#options;
+    const { everyMs, isPassing, to, logger } = this.#options;
     if (!isPassing()) {
       this.#failures = 0;
       this.#sent.inc({ outcome: 'withheld' });
@@ -68,7 +69,7 @@ export class Heartbeat implements Service {
       this.#last = 'withheld';
       return Math.min(everyMs, RETRY.firstMs);
     }
-    const problem = await send(signal);
+    const problem = await this.#send(signal);
     if (signal.aborted) return 0;
     const outcome = problem === null ? 'sent' : 'failed';
     this.#sent.inc({ outcome });
@@ -79,5 +80,21 @@ export class Heartbeat implements Service {
     this.#last = outcome;
     this.#failures = outcome === 'sent' ? 0 : this.#failures + 1;
     return outcome === 'sent' ? everyMs : Math.min(everyMs, backoffMs(this.#failures, RETRY));
+  }
+
+  /** No longer than its time limit, and not beyond the signal: a stop waits for nobody outside. */
+  async #send(signal: AbortSignal): Promise<string | null> {
+    const { send, clock } = this.#options;
+    const late = new AbortController();
+    const cancel = clock.after(SEND_WAIT_MS, () => late.abort());
+    const either = AbortSignal.any([signal, late.signal]);
+    const ended = new Promise<string>((resolve) => {
+      either.addEventListener('abort', () => resolve(`no answer within ${SEND_WAIT_MS} ms`), { once: true });
+    });
+    try {
+      return await Promise.race([send(either), ended]);
+    } finally {
+      cancel();
+    }
   }
 }

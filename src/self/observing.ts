@@ -71,7 +71,8 @@ export class Observing {
       disk_used: share(stats.bytes, disk.bytesMax),
       disk_held: rounded(share(stats.bytes, disk.bytesMax) * heldShare(observed)),
       ...(disk.freeBytes !== null && { disk_free: rounded(Math.min(FREE_MAX, disk.freeBytes / Math.max(1, disk.reserveBytes))) }),
-      clock_step_s: seconds(this.#clock.observe(now, nowMs)),
+      // In tenths: the wall clock is read in milliseconds, and what it is slewed by is no step.
+      clock_step_s: Math.round(this.#clock.observe(now, nowMs) / 100) / 10,
       ...(channels !== undefined && {
         channels_failing: channels.failing.length,
         failing: listed(channels.failing.map(({ channel, contact, detail }) => `${channel} to ${contact} (${detail})`)),

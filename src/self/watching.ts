@@ -42,6 +42,8 @@ export interface WatchingOptions {
 }
 
 const ANSWER_WAIT_MS = 2000;
+/** The ingest gives up earlier by itself. */
+const POST_WAIT_MS = 30_000;
 /** How often the canary is looked for: soon at first, so that a fast way is measured finely, then ever more rarely. */
 const LOOK = { firstMs: 5, maxMs: 1000, growth: 1.3 };
 /** With self off there is nothing to do but wait for another word. */
@@ -114,7 +116,7 @@ export class Watching implements Service {
       this.#changed = new AbortController();
       const waiting = AbortSignal.any([signal, this.#changed.signal]);
       if (everyMs !== null) {
-        await this.#read();
+        await this.#read(waiting);
         await this.#look(dueMs, waiting);
       }
       await clock.sleep(dueMs - clock.monotonicMs(), waiting);
@@ -122,7 +124,7 @@ export class Watching implements Service {
   }
 
   /** One reading: observed, and posted. */
-  async #read(): Promise<void> {
+  async #read(signal: AbortSignal): Promise<void> {
     const { clock, journal, disk, post, logger } = this.#options;
     const [channels, historyTrouble, freeBytes] = await Promise.all([
       this.#channels.answer(),
@@ -146,13 +148,25 @@ export class Watching implements Service {
       },
     });
     try {
-      await post(values);
+      const isDurable = await this.#within(POST_WAIT_MS, post(values), signal);
+      if (!isDurable) return;
       canary.posted(journal.range(0).head, nowMs);
       if (this.#isRefused) logger.info('Tocsin’s own readings are taken again');
       this.#isRefused = false;
     } catch (error) {
       if (!this.#isRefused) logger.error({ error: messageOf(error) }, 'Tocsin’s own readings are not taken: it cannot watch itself');
       this.#isRefused = true;
+    }
+  }
+
+  /** False when the signal aborts first: a stop does not wait for a disk that hangs. */
+  async #within(waitMs: number, posted: Promise<void>, signal: AbortSignal): Promise<boolean> {
+    const ended = new AbortController();
+    const late = this.#options.clock.sleep(waitMs, AbortSignal.any([signal, ended.signal])).then(() => false);
+    try {
+      return await Promise.race([posted.then(() => true), late]);
+    } finally {
+      ended.abort();
     }
   }
 

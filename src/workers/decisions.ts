@@ -6,7 +6,6 @@ import { Registry } from 'prom-client';
 import description from '../../package.json' with { type: 'json' };
 import { createAlerting } from '../alerts/alerting.ts';
 import type { ExplainQuery } from '../alerts/explaining.ts';
-import type { TransitionSource } from '../alerts/transitions.ts';
 import type { Alert } from '../domain/alert.ts';
 import { ChannelHealth } from '../notify/channels/channel-health.ts';
 import type { Publish } from '../notify/channels/mqtt.ts';
@@ -25,6 +24,7 @@ import { hostWorker } from './host.ts';
 import { selectedPage } from './selected-page.ts';
 import { type SelfMethods, selfMethods } from './self-methods.ts';
 import type { WorkerMethods } from './start.ts';
+import { Telling } from './telling.ts';
 
 export interface DecisionsData extends Configuration {
   readonly statePath: string;
@@ -42,7 +42,7 @@ type Notifying = Generation['notifying'];
 /** `acknowledged` is notifying's to know, and no column of alerting's. */
 type AlertsQuery = Parameters<Alerting['alerts']>[0] & { readonly acknowledged?: boolean };
 
-export interface DecisionsMethods extends WorkerMethods, Operating, SelfMethods {
+interface Answers {
   alerts(query: AlertsQuery): ReturnType<Alerting['alerts']>;
   alert(id: string): unknown;
   devices: Alerting['devices'];
@@ -50,6 +50,9 @@ export interface DecisionsMethods extends WorkerMethods, Operating, SelfMethods 
   explain(query: ExplainQuery): ReturnType<typeof explainWithStories>;
   notifications: Notifying['notifications'];
   rules(query: { cursor?: string; limit?: number }): { items: RuleView[]; next: string | null };
+}
+
+export interface DecisionsMethods extends WorkerMethods, Answers, Operating, SelfMethods {
   /** Resolves when it is in force. */
   reload(configuration: Configuration): void;
 }
@@ -65,9 +68,6 @@ export interface DecisionsEvents {
   /** Readings of one metric, oldest first, for a chart: from the history, downsampled. */
   pointsOf(request: ChartRequest): Point[];
 }
-
-const TRANSITIONS_MAX = 1000;
-const OPEN_ALERTS_PAGE = 1000;
 
 hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
   const { journalId, email, mailDirectory, publicUrl, dependencyGraceMs } = data;
@@ -123,28 +123,13 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
     main.alertsChanged(flagged).catch((error: unknown) => loggers.alerting.warn({ err: error }, 'alerts not published over MQTT'));
   }, alertOf);
   telling.openAlerts(generations.current.alerting);
-  // Asked at each call: a reload exchanges who answers.
-  const alerting = (): Alerting => generations.current.alerting;
-  const notifying = (): Notifying => generations.current.notifying;
-
   return {
     services: [generations],
     methods: {
-      alerts: (query: AlertsQuery) => alertsPage(generations.current, query),
-      alert: (id: string) => {
-        const alert = alerting().alert(id);
-        if (alert === null) return null;
-        return { ...withFlags(alert, notifying()), timeline: [...alert.timeline, ...notifying().timeline(id)].sort((a, b) => a.at - b.at) };
-      },
-      devices: (query: Parameters<Alerting['devices']>[0]) => alerting().devices(query),
-      device: (id: string) => alerting().device(id),
-      explain: (query: ExplainQuery) => explainWithStories(generations.current, query),
-      notifications: (query: Parameters<Notifying['notifications']>[0]) => notifying().notifications(query),
-      rules: (query: Parameters<DecisionsMethods['rules']>[0]) =>
-        rulesPage(generations.current.rules, { open: alerting().openCounts(), errors: alerting().ruleErrors() }, query),
+      ...answersOf(generations),
       ...selfMethods({ current: () => generations.current, notifiers, clock }),
       reload: (configuration: Configuration) => generations.reload(configuration),
-      ...operatingOf(notifying),
+      ...operatingOf(() => generations.current.notifying),
     },
     metrics: () => registry.metrics(),
     async close() {
@@ -153,6 +138,26 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
     },
   };
 });
+
+/** What is asked, answered by whoever is in force at the time of the call: a reload exchanges them. */
+function answersOf(generations: Generations): Answers {
+  const alerting = (): Alerting => generations.current.alerting;
+  const notifying = (): Notifying => generations.current.notifying;
+  return {
+    alerts: (query: AlertsQuery) => alertsPage(generations.current, query),
+    alert: (id: string) => {
+      const alert = alerting().alert(id);
+      if (alert === null) return null;
+      return { ...withFlags(alert, notifying()), timeline: [...alert.timeline, ...notifying().timeline(id)].sort((a, b) => a.at - b.at) };
+    },
+    devices: (query: Parameters<Alerting['devices']>[0]) => alerting().devices(query),
+    device: (id: string) => alerting().device(id),
+    explain: (query: ExplainQuery) => explainWithStories(generations.current, query),
+    notifications: (query: Parameters<Notifying['notifications']>[0]) => notifying().notifications(query),
+    rules: (query: Parameters<Answers['rules']>[0]) =>
+      rulesPage(generations.current.rules, { open: alerting().openCounts(), errors: alerting().ruleErrors() }, query),
+  };
+}
 
 function bareOf(alert: ReturnType<Alerting['alert']>): Alert | null {
   if (alert === null) return null;
@@ -189,46 +194,4 @@ function operatingOf(notifying: () => Operating): Operating {
     preview: (alert, contact) => notifying().preview(alert, contact),
     contacts: () => notifying().contacts(),
   };
-}
-
-/** Tells the main thread of alerts, which it publishes over MQTT. */
-class Telling {
-  readonly #tell: (alerts: readonly Alert[]) => void;
-  readonly #alertOf: (id: string) => Alert | null;
-  #told = 0;
-
-  constructor(tell: (alerts: readonly Alert[]) => void, alertOf: (id: string) => Alert | null) {
-    this.#tell = tell;
-    this.#alertOf = alertOf;
-  }
-
-  /** Their flags may have changed. */
-  flagged(ids: ReadonlySet<string>): void {
-    const alerts = [...ids].flatMap((id) => this.#alertOf(id) ?? []).filter(({ state }) => state !== 'resolved');
-    if (alerts.length > 0) this.#tell(alerts);
-  }
-
-  /** At the start. */
-  openAlerts(alerting: Alerting): void {
-    this.#told = alerting.transitions.latest();
-    for (const state of ['pending', 'firing'] as const) {
-      let cursor: string | null | undefined;
-      do {
-        const page = alerting.alerts({ state, limit: OPEN_ALERTS_PAGE, ...(cursor == null ? {} : { cursor }) });
-        if (page.items.length > 0) this.#tell(page.items);
-        cursor = page.next;
-      } while (cursor !== null);
-    }
-  }
-
-  /** What became of alerts since it was last asked. */
-  transitions(source: TransitionSource): void {
-    for (;;) {
-      const transitions = source.after(this.#told, TRANSITIONS_MAX);
-      const last = transitions.at(-1);
-      if (last === undefined) return;
-      this.#told = last.sequence;
-      this.#tell(transitions.map(({ alert }) => alert));
-    }
-  }
 }

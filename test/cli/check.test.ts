@@ -55,6 +55,21 @@ describe('tocsin check', () => {
     expect(err).toMatch(/^2 problems in config\/tocsin\.yaml and what it names$/m);
   });
 
+  it('warns of alerts that reach nobody, mentions those that do on purpose, and exits 0 all the same', () => {
+    const contacts = 'contacts:\n  pharmacy: {email: pharmacy@example.org}\n';
+    const nobody = check({ 'config/notify.yaml': `${contacts}default: {to: []}\n` });
+    expect(nobody.status).toBe(0);
+    expect(nobody.err).toBe(
+      'config/rules/cold.yaml:2:9: warning: warm (warning) reaches nobody: no route matches it, and default tells nobody\nhint: add a route that matches {rule: warm}, with to: [] if that is meant; or name a contact in default\n',
+    );
+    const meant = check({ 'config/notify.yaml': `${contacts}routes: [{match: {rule: warm}, to: []}]\ndefault: {to: [pharmacy]}\n` });
+    expect(meant).toEqual({
+      status: 0,
+      out: expect.stringMatching(/is good: .*\n1 alert reaches nobody, on purpose: warm \(warning\)\n$/),
+      err: '',
+    });
+  });
+
   it('shows a broken profile without calling its rules wrong', () => {
     const { status, err } = check({ 'devices/profiles/fridge.yaml': 'profile: fridge\nmetrics: {temperature: {tpye: number}}\n' });
     expect(status).toBe(1);

@@ -73,6 +73,20 @@ describe('rules', () => {
       false,
     ],
     [
+      'flapping',
+      rule(WHEN),
+      rule(`${WHEN}\nflapping: {changes: 4, in: 1h}`),
+      'flapping {"changes":6,"in":"30m"} → {"changes":4,"in":"1h"}: the changes so far are counted by it; nothing starts anew',
+      false,
+    ],
+    [
+      'no flapping',
+      rule(WHEN),
+      rule(`${WHEN}\nflapping: off`),
+      'flapping {"changes":6,"in":"30m"} → off: the changes so far are counted by it; nothing starts anew',
+      false,
+    ],
+    [
       'a clear',
       rule(WHEN),
       rule('levels: {warning: {when: temperature > 8, clear: temperature < 7}}'),
@@ -243,7 +257,71 @@ describe('who is told', () => {
       'contact bob: removed: messages to it that wait are given up, and the alert says so',
       'contact ann: channels changed: messages that wait go there as well',
       'contact cleo: added: told by the routes that name it',
-      'route {"levels":["critical"]} → ann, cleo {"continue":true}: added: from the next transition on',
+      'route {level: critical} → ann, cleo, and continue: added: from the next transition on',
+    ]);
+  });
+
+  const route = (keys: string): Files => ({
+    notify: `${NOTIFY}routes: [{match: {rule: "f*", labels.site: [a, ""]}, to: []${keys}}]\nschedules: [{id: night, zone: UTC, windows: [{from: "22:00", to: "06:00"}]}]\n`,
+  });
+  it.each([
+    [', groupBy: [labels.site]', 'groupBy [rule, device] → [labels.site]'],
+    [', groupWait: {warning: 90s}', 'groupWait {critical: 0s, warning: 30s, info: 30s} → {critical: 0s, warning: 1m30s, info: 30s}'],
+    [', groupWait: 5s', 'groupWait {critical: 0s, warning: 30s, info: 30s} → 5s'],
+    [', groupInterval: 10m', 'groupInterval 5m → 10m'],
+    [', repeatInterval: off', 'repeatInterval 4h → off'],
+    [', sendResolved: false', 'sendResolved true → false'],
+    [', active: night', 'active always → night'],
+    [', muted: night', 'muted never → night'],
+  ])('how a route tells of them: %s', (keys, line) => {
+    expect(lines(route(''), route(keys))).toEqual([
+      `route {rule: f*, labels.site: [a, ""]} → nobody: ${line}: from the next transition on`,
+    ]);
+  });
+
+  it.each([
+    ['nothing', 'storm: {after: 20, in: 1m}\nlimits: {perHour: 60}', []],
+    ['a storm', 'storm: off', ['notify: storm {after: 20, in: 1m} → off: from the next transition on']],
+    ['limits', 'limits: {perHour: 5}', ['notify: limits {perHour: 60} → {perHour: 5}: from the next message on']],
+    [
+      'an inhibition',
+      'inhibitions: [{source: {rule: gw}, target: {level: [info, warning]}, equal: labels.site}]',
+      ['inhibition {rule: gw} mutes {level: [info, warning]} of equal labels.site: added: from the next transition on'],
+    ],
+    [
+      'an escalation',
+      'escalations: [{match: {device: d1}, steps: [{after: 10m, to: [ann]}, {after: 1h, to: [bob, ann]}], loop: true}]',
+      ['escalation {device: d1}: after 10m ann, after 1h bob, ann, again and again: added: for alerts that are open as well'],
+    ],
+    ['a schedule', 'schedules: [{id: x, zone: UTC, windows: [{}]}]', ['schedule x: added: for what names it']],
+  ])('what holds for all of them: %s', (_what, text, expected) => {
+    expect(lines({}, { notify: `${NOTIFY}${text}\n` })).toEqual(expected);
+  });
+
+  it('schedules and who is on call', () => {
+    const notify = (windows: string, onCall: string): Files => ({
+      notify: `contacts: {ann: {email: a@b.org}, on: ${onCall}}\ndefault: {to: [on]}\nschedules: [{id: s, zone: Europe/Berlin, windows: [${windows}]}]\n`,
+    });
+    const turns = '{rotation: {zone: UTC, start: 2026-11-02, handover: "09:00", every: 1w, of: [ann]}}';
+    const before = notify('{days: mon-fri, from: "22:00", to: "06:00"}', turns);
+    expect(lines(before, notify('{days: [mon, wed], to: "12:00"}, {from: "23:05"}', '{onCall: [{schedule: s, to: ann}]}'))).toEqual([
+      'contact on: on call ann in turn, every 7d from 2026-11-02 09:00 UTC → s: ann: from the next message on',
+      'schedule s: windows Europe/Berlin: mon-fri 22:00-06:00 → Europe/Berlin: mon, wed 00:00-12:00; daily 23:05-24:00: for what names it, from now on',
+    ]);
+    expect(lines(before, notify('{days: mon-fri, from: "22:00", to: "06:00"}', '{email: on@b.org}'))).toEqual([
+      'contact on: channels none → email: messages that wait go there as well',
+      'contact on: on call ann in turn, every 7d from 2026-11-02 09:00 UTC → none: from the next message on',
+    ]);
+  });
+
+  it('a secret of a channel is seen to change, and never shown', () => {
+    const hook = (secret: string): Files => ({
+      notify: `contacts: {ann: {webhook: "https://hooks.example.org/${secret}", secret: ${secret}}}\ndefault: {to: [ann]}\n`,
+    });
+    const described = describeConfiguration(configuration(hook('hunter2-hunter2')));
+    expect(JSON.stringify(described)).not.toMatch(/hunter2|hooks\.example/);
+    expect(lines(hook('hunter2-hunter2'), hook('hunter3-hunter3'))).toEqual([
+      'contact ann: channels changed: messages that wait go there as well',
     ]);
   });
 

@@ -222,6 +222,7 @@ describe('POST /api/v1/reload', { timeout: 60_000 }, () => {
       mqtt: { listeners: ['mqtt://127.0.0.1:0'], limits: { connections: 17 } },
       http: { listen: 'http://127.0.0.1:0' },
       email: { smtp: 'smtp://user:hunter2@127.0.0.1:2525' },
+      self: 'off',
     };
     await writeFile(path, JSON.stringify(settings));
     const { status, body } = await post(server);

@@ -123,8 +123,8 @@ describe('a ping', () => {
         expect(await ping(url.href, systemClock, never)).toBe(`${url.host} answered 404`);
       },
     );
-    const gone = await ping('http://user:pass%zz@127.0.0.1:9/secret-path', systemClock, never);
-    const refused = await ping('http://user:hush@127.0.0.1:9/secret-path', systemClock, never);
+    const gone = await ping('http://user:pass%zz@127.0.0.1:59999/secret-path', systemClock, never);
+    const refused = await ping('http://user:hush@127.0.0.1:59999/secret-path', systemClock, never);
     const nowhere = await ping('https://hush@no-such-host.invalid/secret-path', systemClock, never);
     for (const problem of [gone, refused, nowhere]) {
       expect(problem).toMatch(/^[\w.:-]+ cannot be reached: ./);

@@ -14,18 +14,28 @@ import { levelRank } from '../../domain/alert.ts';
 import type { Operation, OperationResult } from '../../domain/operation.ts';
 import { isFiring } from '../content.ts';
 import { matches } from '../matching.ts';
+import {
+  acknowledge,
+  armAcknowledgement,
+  dropAcknowledgement,
+  expire,
+  isAcknowledgementKey,
+  risen,
+  unacknowledge,
+} from './acknowledging.ts';
+import { backlogEnded } from './backlogs.ts';
 import { type Decided, DispatchState, type Tables } from './dispatch-state.ts';
 import { armEscalations, endEscalations, escalate, isEscalationKey } from './escalating.ts';
 import { armFlaps, calmed, flapped, isFlapKey } from './flapping.ts';
 import { armGroup, contactsOf, dueBy, flush, groupOf, isGroupKey, isOld, newsIn } from './grouping.ts';
 import { Muting, summaryKey } from './muting.ts';
-import { groupKey, groupValues, type Policy, type RoutePlan } from './policy.ts';
+import type { Policy, RoutePlan } from './policy.ts';
+import { entryOf, explainRoutes, plansOf, route } from './routing.ts';
 import type { AlertEntry, StoredSilence } from './state.ts';
 import { isStormKey, Storming } from './storming.ts';
 import { isSummaryKey, sum } from './summing.ts';
-import { armDigests, digest, isDigestKey, isDone, isFlapping } from './telling.ts';
+import { armDigests, digest, isDigestKey, isFlapping } from './telling.ts';
 
-const ACKNOWLEDGEMENT = '3/acknowledgement/';
 const META = 'clock';
 
 export class Dispatcher {
@@ -76,7 +86,7 @@ export class Dispatcher {
       this.#state.note({ alert, transition: transition.id }, why);
       return;
     }
-    if (kind === 'backlog') this.#backlogEnded(transition);
+    if (kind === 'backlog') backlogEnded(this.#state, this.#muting, transition);
     else this.#changed(transition);
   }
 
@@ -113,8 +123,8 @@ export class Dispatcher {
       return { done: true };
     }
     if (entry === undefined || !isFiring(entry.alert)) return refused(`the alert ${operation.alert} does not fire`, null);
-    if (operation.kind === 'acknowledge') this.#acknowledge(entry, operation);
-    else if (entry.acknowledgement !== null) this.#unacknowledge(entry, `acknowledgement taken back by ${operation.by}`);
+    if (operation.kind === 'acknowledge') acknowledge(this.#state, entry, operation);
+    else if (entry.acknowledgement !== null) unacknowledge(this.#state, entry, `acknowledgement taken back by ${operation.by}`);
     return { done: true };
   }
 
@@ -176,7 +186,7 @@ export class Dispatcher {
     for (const group of tables.group.values()) armGroup(state, group);
     for (const { key, dueAt } of tables.summary.values()) state.agenda.set(summaryKey(key), dueAt);
     for (const entry of tables.alert.values()) {
-      this.#armAcknowledgement(entry);
+      armAcknowledgement(state, entry);
       if (Object.keys(entry.escalations).length > 0) armEscalations(state, entry);
     }
     // A restart, or a reload that changes nothing, is silent.
@@ -187,14 +197,14 @@ export class Dispatcher {
   #policyChanged(): void {
     const state = this.#state;
     for (const entry of [...state.tables.alert.values()]) {
-      this.#route(entry);
+      route(state, entry);
       if (Object.keys(entry.on).length === 0) {
         state.note(entry, 'over, and its route is gone: nobody is told that it came and went');
         state.settle(entry);
         continue;
       }
       this.#muting.alertChanged(entry);
-      for (const plan of this.#plansOf(entry)) {
+      for (const plan of plansOf(state, entry)) {
         const group = groupOf(state, plan, entry);
         dueBy(state, group, state.now + plan.groupWaitMs[entry.alert.level] * 1000);
       }
@@ -211,12 +221,10 @@ export class Dispatcher {
     else if (isSummaryKey(key)) sum(state, key);
     else if (isEscalationKey(key)) escalate(state, key);
     else if (isDigestKey(key)) digest(state, key);
+    else if (isAcknowledgementKey(key)) expire(state, key);
     else if (isFlapKey(key)) {
       const entry = calmed(state, key);
       if (entry !== null) this.#tell(entry);
-    } else {
-      const entry = state.entry(key.slice(ACKNOWLEDGEMENT.length));
-      if (entry !== undefined) this.#unacknowledge(entry, `acknowledgement of ${entry.acknowledgement?.by ?? 'nobody'} has expired`);
     }
   }
 
@@ -227,30 +235,16 @@ export class Dispatcher {
       state.note({ alert, transition: id }, 'resolved: nobody had been told of it');
       return;
     }
-    const entry: AlertEntry = known ?? {
-      alert,
-      transition: id,
-      reason,
-      receivedAt,
-      firedAt: state.now,
-      told: {},
-      on: {},
-      acknowledgement: null,
-      escalations: {},
-      heldFor: [],
-    };
-    Object.assign(entry, { alert, transition: id, reason, receivedAt });
-    if (known === undefined) state.tables.alert.set(alert.id, entry);
-    else state.touch(entry);
+    const entry = entryOf(state, { alert, transition: id, reason, receivedAt });
     if (isOld(entry)) state.note(entry, 'retrospective: told in the summary at the end of the backlog');
     else if (kind !== 'no-data') flapped(state, entry);
     const isHigher = kind === 'level' && levelRank(alert.level) > levelRank(fromLevel);
-    if (isHigher) this.#risen(entry);
+    if (isHigher) risen(state, entry);
     if (!isFiring(alert)) endEscalations(state, entry);
-    this.#route(entry);
+    route(state, entry);
     this.#muting.alertChanged(entry);
     if (isOld(entry)) return;
-    if (kind === 'firing') this.#explainRoutes(entry);
+    if (kind === 'firing') explainRoutes(state, entry);
     this.#tell(entry, kind === 'firing');
     if (!isFiring(alert)) this.#over(entry);
   }
@@ -258,7 +252,7 @@ export class Dispatcher {
   /** News of an alert, on each of its routes: what a storm or a summary tells of is theirs. */
   #tell(entry: AlertEntry, isNew = false): void {
     const state = this.#state;
-    for (const plan of this.#plansOf(entry)) {
+    for (const plan of plansOf(state, entry)) {
       const membership = entry.on[plan.key];
       if (membership === undefined || membership.mutes.length > 0) continue;
       if (membership.summary !== null) this.#hasten(membership.summary, entry, plan);
@@ -279,151 +273,8 @@ export class Dispatcher {
 
   #over(entry: AlertEntry): void {
     const mutes = Object.values(entry.on).flatMap((membership) => membership.mutes);
-    entry.acknowledgement = null;
-    this.#state.agenda.delete(ACKNOWLEDGEMENT + entry.alert.id);
+    dropAcknowledgement(this.#state, entry);
     this.#muting.endDone(mutes);
-  }
-
-  /** On the routes as the alert is now; one that is over stays where it was. What another route told of it, it keeps. */
-  #route(entry: AlertEntry): void {
-    const state = this.#state;
-    if (!isFiring(entry.alert)) {
-      for (const route of Object.keys(entry.on)) if (state.policy.route(route) === undefined) state.leave(entry, route);
-      if (Object.keys(entry.on).length > 0 || isDone(state, entry)) return;
-    }
-    const plans = state.policy.routesOf(entry.alert);
-    for (const route of Object.keys(entry.on)) if (!plans.some(({ key }) => key === route)) state.leave(entry, route);
-    for (const plan of plans) {
-      const group = groupKey(plan, groupValues(plan, entry.alert));
-      if (entry.on[plan.key]?.group === group) continue;
-      groupOf(state, plan, entry);
-      state.join(entry, plan, { group, mutes: [], summary: null, isInStorm: false });
-    }
-  }
-
-  #plansOf(entry: AlertEntry): RoutePlan[] {
-    return Object.keys(entry.on).flatMap((key) => this.#state.policy.route(key) ?? []);
-  }
-
-  #explainRoutes(entry: AlertEntry): void {
-    for (const plan of this.#plansOf(entry)) {
-      const persons = this.#state.policy.persons(plan.to, this.#state.now);
-      const whom = persons.length === 0 ? 'tells nobody' : `to ${persons.join(', ')}`;
-      const waitMs = plan.groupWaitMs[entry.alert.level];
-      this.#state.note(entry, `${plan.name} ${whom}${waitMs === 0 || persons.length === 0 ? '' : `, in ${waitMs / 1000} s`}`);
-    }
-  }
-
-  #backlogEnded({ id, backlog, alert }: Transition): void {
-    const state = this.#state;
-    if (backlog === undefined) return;
-    const { device, from, to } = backlog;
-    const listed = new Map(backlog.alerts.filter(({ firedAt }) => firedAt !== null).map((each) => [each.id, each]));
-    const left = [...state.tables.alert.values()].filter(
-      (entry) => isOld(entry) && entry.alert.device === device && !listed.has(entry.alert.id),
-    );
-    const entries = [...listed.values()].map((each) => this.#ofBacklog(each, id));
-    for (const entry of left) {
-      entry.alert = { ...entry.alert, flags: entry.alert.flags.filter((flag) => flag !== 'retrospective') };
-      state.touch(entry);
-    }
-    const more = Math.max(0, backlog.more - left.length);
-    const all = [...entries, ...left];
-    if (all.length === 0)
-      state.note({ alert, transition: id }, `summary of the backlog of ${device}: nothing in it had fired, nobody is told`);
-    const key = `backlog/${id}`;
-    let isAny = false;
-    for (const entry of all) {
-      for (const plan of this.#plansOf(entry)) {
-        if ((entry.on[plan.key]?.mutes.length ?? 0) > 0) continue;
-        state.change(entry, plan.key, { summary: key, isInStorm: false });
-        isAny = true;
-      }
-    }
-    if (!isAny) return;
-    state.tables.summary.set(key, { kind: 'backlog', key, device, from, to, dueAt: state.now, more });
-    state.agenda.set(summaryKey(key), state.now);
-  }
-
-  #ofBacklog(alert: Alert, transition: string): AlertEntry {
-    const state = this.#state;
-    const known = state.entry(alert.id);
-    const reason = known?.reason ?? 'in a backlog';
-    const entry: AlertEntry = known ?? {
-      alert,
-      transition,
-      reason,
-      receivedAt: null,
-      firedAt: state.now,
-      told: {},
-      on: {},
-      acknowledgement: null,
-      escalations: {},
-      heldFor: [],
-    };
-    Object.assign(entry, { alert, transition });
-    if (known === undefined) state.tables.alert.set(alert.id, entry);
-    else state.touch(entry);
-    this.#routeAll(entry);
-    this.#muting.alertChanged(entry);
-    return entry;
-  }
-
-  /** Also of what came and went before it was ever on a route. */
-  #routeAll(entry: AlertEntry): void {
-    if (Object.keys(entry.on).length > 0) {
-      this.#route(entry);
-      return;
-    }
-    for (const plan of this.#state.policy.routesOf(entry.alert)) {
-      const { key } = groupOf(this.#state, plan, entry);
-      this.#state.join(entry, plan, { group: key, mutes: [], summary: null, isInStorm: false });
-    }
-  }
-
-  #acknowledge(entry: AlertEntry, { by, comment, until }: Extract<Operation, { kind: 'acknowledge' }>): void {
-    const state = this.#state;
-    entry.acknowledgement = { by, at: state.now, until, level: entry.alert.level };
-    endEscalations(state, entry);
-    this.#armAcknowledgement(entry);
-    state.touch(entry);
-    state.flag(entry.alert.id);
-    const end = until === null ? '' : ` until ${new Date(until / 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-    state.note(entry, `acknowledged by ${by}${end}${comment === null || comment === '' ? '' : `: ${comment}`}`);
-  }
-
-  /** Reminders and escalation begin again, the first reminder at once. */
-  #unacknowledge(entry: AlertEntry, why: string): void {
-    const state = this.#state;
-    if (entry.acknowledgement === null) return;
-    entry.acknowledgement = null;
-    state.agenda.delete(ACKNOWLEDGEMENT + entry.alert.id);
-    state.touch(entry);
-    state.flag(entry.alert.id);
-    state.note(entry, why);
-    for (const { group: key } of Object.values(entry.on)) {
-      const group = state.tables.group.get(key);
-      if (group === undefined || group.remindAt === null) continue;
-      group.remindAt = state.now;
-      armGroup(state, group);
-    }
-    armEscalations(state, entry);
-  }
-
-  /** Acknowledged was what it was before. */
-  #risen(entry: AlertEntry): void {
-    const { acknowledgement, alert } = entry;
-    if (acknowledgement !== null && levelRank(alert.level) > levelRank(acknowledgement.level)) {
-      entry.acknowledgement = null;
-      this.#state.agenda.delete(ACKNOWLEDGEMENT + alert.id);
-      this.#state.note(entry, `${alert.level} is more than ${acknowledgement.by} has acknowledged (${acknowledgement.level})`);
-      this.#state.flag(alert.id);
-    }
-    if (entry.acknowledgement === null) endEscalations(this.#state, entry);
-  }
-
-  #armAcknowledgement({ alert, acknowledgement }: AlertEntry): void {
-    this.#state.agenda.set(ACKNOWLEDGEMENT + alert.id, acknowledgement?.until ?? Number.POSITIVE_INFINITY);
   }
 
   #silence(silence: StoredSilence | Omit<StoredSilence, 'endedAt' | 'endedBy'>): OperationResult {

@@ -44,7 +44,11 @@ export class Policy {
     const keys = keyed(config.routes.map(({ match, groupBy }) => ({ match, groupBy }))).map(([key]) => key);
     this.#routes = config.routes.map((route, index) => ({
       route,
-      plan: { ...route, key: keys[index] ?? '', name: `the route on line ${route.place.line}` },
+      plan: {
+        ...route,
+        key: keys[index] ?? '',
+        name: route.place.line === 0 ? 'the built-in route' : `the route on line ${route.place.line}`,
+      },
     }));
     this.#default = { ...config.default, key: DEFAULT_ROUTE, name: 'no route matches: the default' };
     this.#plans = new Map([...this.#routes.map(({ plan }) => plan), this.#default].map((plan) => [plan.key, plan]));

@@ -20,6 +20,9 @@ import type { Tone } from './story.ts';
 import { isSilent } from './story-one.ts';
 
 const LINES_MAX = 50;
+/** In a storm one alert is like the other: what counts is how many of what. */
+const STORM_LINES_MAX = 15;
+export const OVERVIEW = 'By rule:';
 /** Gmail shows no more than 102 KB of a mail. */
 const LINES_BYTES_MAX = 60_000;
 const LINE_MARKUP_BYTES = 650;
@@ -38,6 +41,8 @@ export interface Line {
 }
 
 export interface Lines {
+  /** Of a storm, all that is known of it: one line a rule. */
+  readonly overview: readonly string[];
   readonly lines: readonly Line[];
   /** What of the rest: one line a rule. */
   readonly rest: readonly string[];
@@ -48,17 +53,20 @@ export interface Lines {
 /** @param urlOf of the page of an alert, for what it takes of a mail's room */
 export function linesOf(content: Content, factsOf: FactsOf, urlOf: (alert: string) => string | null): Lines {
   const items = [...content.items].sort(byWeight);
+  const isStorm = content.cause.kind === 'storm';
   const naming = namingOf(content);
   const lines: Line[] = [];
   let bytes = 0;
-  for (const item of items.slice(0, LINES_MAX)) {
+  for (const item of items.slice(0, isStorm ? STORM_LINES_MAX : LINES_MAX)) {
     const line = lineOf(item, naming, factsOf(item.alert).unit);
     bytes +=
       LINE_MARKUP_BYTES + Buffer.byteLength(escapeHtml(`${line.name}${line.when}${line.value}${line.summary}${urlOf(line.alert) ?? ''}`));
     if (bytes > LINES_BYTES_MAX) break;
     lines.push(line);
   }
-  return { lines, rest: byRule(items.slice(lines.length)), more: content.more };
+  const left = items.slice(lines.length);
+  if (isStorm && left.length > 0) return { overview: byRule(items), lines, rest: [], more: content.more + left.length };
+  return { overview: [], lines, rest: byRule(left), more: content.more };
 }
 
 /** What still fires first, the worst of it at the top; then what is over, by its beginning. */

@@ -25,14 +25,17 @@ export interface ChartInput {
 }
 
 export const CHART_WIDTH = 560;
-export const CHART_HEIGHT = 210;
-const LEFT = 52;
+export const CHART_HEIGHT = 250;
+const LEFT = 58;
 const RIGHT = 12;
-const TOP = 30;
-const BOTTOM = 24;
+const TOP = 34;
+const BOTTOM = 30;
 const PLOT_RIGHT = CHART_WIDTH - RIGHT;
 const PLOT_BOTTOM = CHART_HEIGHT - BOTTOM;
-const TIME_TICKS_MAX = 7;
+const TIME_TICKS_MAX = 6;
+/** Large enough to be read on a phone, where the picture is as wide as the screen. */
+const FONT_SIZE = 16;
+const LABEL_SIZE = 15;
 const LIMITS_MAX = 4;
 const POINTS_MAX = 100_000;
 const GAP_FLOOR_MS = 300_000;
@@ -57,7 +60,7 @@ export function chartSvg(input: ChartInput): string {
   };
   const colour = LEVELS[input.level];
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${CHART_WIDTH}" height="${CHART_HEIGHT}" viewBox="0 0 ${CHART_WIDTH} ${CHART_HEIGHT}" font-family="IBM Plex Sans" font-size="12" fill="${TEXT}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${CHART_WIDTH}" height="${CHART_HEIGHT}" viewBox="0 0 ${CHART_WIDTH} ${CHART_HEIGHT}" font-family="IBM Plex Sans" font-size="${FONT_SIZE}" fill="${TEXT}">`,
     ...breachOf(input, frame, { from, to }, colour),
     ...axesOf(scale, frame, { from, to }),
     title(input),
@@ -78,10 +81,16 @@ export function describeChart(input: ChartInput): string {
   const what = `Chart of ${oneLine(metricName, 60)} from ${day(from)}${clock(from)} to ${day(to)}${clock(to)} UTC`;
   const last = points.at(-1)?.value;
   if (last === undefined) return `${what}: no readings`;
-  const shown = (value: number): string => (isBoolean ? String(value !== 0) : withUnit(numberText(value), unit));
+  const shown = (value: number): string => (isBoolean ? String(value !== 0) : withUnit(roughText(value), unit));
   let [low, high] = [last, last];
   for (const { value } of points) [low, high] = [Math.min(low, value), Math.max(high, value)];
   return `${what}: ${low === high ? shown(low) : `${shown(low)} to ${shown(high)}`}, last ${shown(last)}`;
+}
+
+/** Three digits, and one behind the point at least: nobody reads a hundredth off a picture. */
+function roughText(value: number): string {
+  const digits = Math.abs(value) < 1 ? 3 : Math.min(15, Math.max(3, Math.ceil(Math.log10(Math.abs(value))) + 1));
+  return String(Number(value.toPrecision(digits)));
 }
 
 interface Frame {
@@ -130,12 +139,12 @@ function breachOf({ breach }: ChartInput, { xOf }: Frame, { from, to }: Span, co
 function axesOf({ ticks }: ValueScale, { xOf, yOf }: Frame, { from, to }: Span): string[] {
   const values = ticks.map(({ value, text: shown }) => {
     const y = yOf(value).toFixed(1);
-    return `<path d="M${LEFT} ${y}H${PLOT_RIGHT}" stroke="${GRID}" stroke-opacity=".25"/>${text(LEFT - 6, yOf(value) + 4, shown, 'end')}`;
+    return `<path d="M${LEFT} ${y}H${PLOT_RIGHT}" stroke="${GRID}" stroke-opacity=".25"/>${text(LEFT - 6, yOf(value) + 5.5, shown, 'end')}`;
   });
   const times = timeTicks(from, to, TIME_TICKS_MAX).map(({ at, text: shown }) => {
     const x = xOf(at);
     // A label in the corner would be cut off, or run into the zone.
-    const label = x < LEFT + 14 || x > PLOT_RIGHT - 16 ? '' : text(x, PLOT_BOTTOM + 17, shown, 'middle');
+    const label = x < LEFT + 4 || x > PLOT_RIGHT - 18 ? '' : text(x, PLOT_BOTTOM + 22, shown, 'middle');
     return `<path d="M${x.toFixed(1)} ${PLOT_BOTTOM}v4" stroke="${GRID}" stroke-opacity=".7"/>${label}`;
   });
   return [...values, `<path d="M${LEFT} ${PLOT_BOTTOM}H${PLOT_RIGHT}" stroke="${GRID}" stroke-opacity=".7"/>`, ...times];
@@ -144,7 +153,7 @@ function axesOf({ ticks }: ValueScale, { xOf, yOf }: Frame, { from, to }: Span):
 function title({ metricName, unit }: ChartInput): string {
   const name = drawable(oneLine(metricName, 48));
   const measured = unit === null || unit === '' ? '' : ` in ${drawable(oneLine(unit, 16))}`;
-  return text(LEFT, 16, `${name}${measured}`, 'start') + text(PLOT_RIGHT, 16, 'times in UTC', 'end');
+  return text(LEFT, 20, `${name}${measured}`, 'start') + text(PLOT_RIGHT, 20, 'times in UTC', 'end');
 }
 
 function lineMarkup(points: readonly Point[], input: ChartInput, { xOf, yOf }: Frame): string[] {
@@ -186,12 +195,12 @@ function limitMarkup(limit: Limit, options: { scale: ValueScale; frame: Frame; u
   const value = bounded(limit.value);
   const shown = `${limit.name === '' ? 'limit' : drawable(oneLine(limit.name, 40))} ${drawable(withUnit(numberText(limit.value), unit))}`;
   const label = (y: number, content: string): string =>
-    `<text x="${LEFT + 6}" y="${y.toFixed(1)}" fill="${colour}" font-size="11">${escapeHtml(content)}</text>`;
-  if (value > scale.max) return label(TOP + 11, `↑ ${shown}`);
+    `<text x="${LEFT + 6}" y="${y.toFixed(1)}" fill="${colour}" font-size="${LABEL_SIZE}">${escapeHtml(content)}</text>`;
+  if (value > scale.max) return label(TOP + 15, `↑ ${shown}`);
   if (value < scale.min) return label(PLOT_BOTTOM - 6, `↓ ${shown}`);
   const y = frame.yOf(value);
-  const isHigh = y < TOP + 14;
-  return `<path d="M${LEFT} ${y.toFixed(1)}H${PLOT_RIGHT}" stroke="${colour}" stroke-width="1.5" stroke-dasharray="6 4"/>${label(isHigh ? y + 13 : y - 5, shown)}`;
+  const isHigh = y < TOP + 20;
+  return `<path d="M${LEFT} ${y.toFixed(1)}H${PLOT_RIGHT}" stroke="${colour}" stroke-width="1.5" stroke-dasharray="6 4"/>${label(isHigh ? y + 17 : y - 6, shown)}`;
 }
 
 const text = (x: number, y: number, content: string, anchor: 'start' | 'middle' | 'end'): string =>

@@ -1,5 +1,5 @@
 /** Rows, lines and links of a mail in HTML. What goes in is plain text; what comes out is escaped. */
-import { type Line, type Lines, restTexts } from './alert-lines.ts';
+import { type Line, type Lines, OVERVIEW, restTexts } from './alert-lines.ts';
 import type { Row } from './alert-rows.ts';
 import { escapeHtml, isLink } from './mail-text.ts';
 import { INK, LINK, MUTED, RULE, TONES } from './theme.ts';
@@ -21,14 +21,18 @@ export function lineHtml({ tone, level, name, when, value, summary }: Line, url:
   );
 }
 
+const paragraph = (html: string, top: number): string =>
+  `<p class="ink" style="margin:${top}px 0 0;font-size:14px;overflow-wrap:anywhere;${INK}">${html}</p>`;
+const counted = (heading: string, lines: readonly string[]): string[] => [
+  paragraph(`<b>${escapeHtml(heading)}</b>`, 14),
+  ...lines.map((line) => paragraph(escapeHtml(line), 4)),
+];
+
+export const overviewHtml = ({ overview }: Lines): string[] => (overview.length === 0 ? [] : counted(OVERVIEW, overview));
+
 export function restHtml(list: Lines): string[] {
   const { heading, lines, more } = restTexts(list);
-  const paragraph = (html: string, top: number): string =>
-    `<p class="ink" style="margin:${top}px 0 0;font-size:14px;overflow-wrap:anywhere;${INK}">${html}</p>`;
-  return [
-    ...(heading === null ? [] : [paragraph(`<b>${escapeHtml(heading)}</b>`, 14), ...lines.map((line) => paragraph(escapeHtml(line), 4))]),
-    ...(more === null ? [] : [paragraph(escapeHtml(more), 8)]),
-  ];
+  return [...(heading === null ? [] : counted(heading, lines)), ...(more === null ? [] : [paragraph(escapeHtml(more), 8)])];
 }
 
 export const linkHtml = ({ name, target }: { readonly name: string; readonly target: string }): string =>

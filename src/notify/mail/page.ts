@@ -4,18 +4,18 @@
  * element, a background together with what is written on it, and the style sheet only changes them for the dark. Nothing is
  * loaded from outside; the only picture is the chart that the mail brings along.
  */
-import { type Lines, lineText, restTexts } from './alert-lines.ts';
+import { type Lines, lineText, OVERVIEW, restTexts } from './alert-lines.ts';
 import type { Row } from './alert-rows.ts';
 import { escapeHtml, idText } from './mail-text.ts';
-import { lineHtml, linkHtml, restHtml, rowHtml } from './page-parts.ts';
+import { lineHtml, linkHtml, overviewHtml, restHtml, rowHtml } from './page-parts.ts';
 import type { Tone } from './story.ts';
 import { BACKGROUND, BODY, CARD, DARK_STYLE, FONT, INK, MUTED, TONES } from './theme.ts';
 
 export interface Link {
   readonly name: string;
   readonly target: string;
-  /** A button; the first of a mail is the foremost. */
-  readonly isAction: boolean;
+  /** What its button says; null: it is a link. The first button of a mail is the foremost. */
+  readonly button: string | null;
 }
 
 /** Plain text throughout, bounded, and cleaned of what may not be shown. */
@@ -43,6 +43,7 @@ export function textOf(page: Page): string {
   const blocks = [
     [heading, ...lead],
     rows.map(([name, value]) => `${`${name}:`.padEnd(11)}${value}`),
+    list === null || list.overview.length === 0 ? [] : [OVERVIEW, ...list.overview.map((line) => `- ${line}`)],
     list?.lines.map(lineText) ?? [],
     rest?.heading == null ? [] : [rest.heading, ...rest.lines.map((line) => `- ${line}`)],
     rest?.more == null ? [] : [rest.more],
@@ -104,16 +105,16 @@ function bigHtml({ big, tone }: Page): string[] {
 }
 
 function actionsHtml({ links, tone }: Page): string[] {
-  const actions = links.filter(({ isAction }) => isAction);
+  const actions = links.filter(({ button }) => button !== null);
   if (actions.length === 0) return [];
   const [fill] = TONES[tone];
-  const buttons = actions.map(({ name, target }, index) => {
+  const buttons = actions.map(({ name, button, target }, index) => {
     const look =
       index === 0
         ? `background-color:${fill};border:1px solid ${fill};color:#ffffff`
         : `background-color:#ffffff;border:1px solid #c3c9d3;${INK}`;
     const kind = index === 0 ? '' : ' class="button"';
-    return `<a${kind} href="${escapeHtml(target)}" style="display:inline-block;margin:0 8px 8px 0;padding:11px 18px;border-radius:6px;font-size:15px;line-height:1.2;font-weight:600;text-decoration:none;${look}">${escapeHtml(name)}</a>`;
+    return `<a${kind} href="${escapeHtml(target)}" style="display:inline-block;margin:0 8px 8px 0;padding:11px 15px;border-radius:6px;font-size:15px;line-height:1.2;font-weight:600;text-decoration:none;${look}">${escapeHtml(button ?? name)}</a>`;
   });
   return [`<p style="margin:16px 0 0">${buttons.join('')}</p>`];
 }
@@ -123,14 +124,18 @@ const chartHtml = ({ contentId, describes }: NonNullable<Page['chart']>): string
 
 function bodyHtml({ rows, big, list, description, links, urlOf }: Page): string[] {
   const facts = big === null ? rows : rows.filter(([name]) => name !== 'Value');
-  const others = links.filter(({ isAction }) => !isAction);
+  const others = links.filter(({ button }) => button === null);
   const table = (content: string, style: string): string =>
     `<table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="margin:16px 0 0;border-collapse:collapse;${FONT};${style}">${content}</table>`;
   return [
     ...(facts.length === 0 ? [] : [table(facts.map(rowHtml).join('\n'), 'font-size:14px')]),
     ...(list === null
       ? []
-      : [table(list.lines.map((line) => lineHtml(line, urlOf(line.alert))).join('\n'), 'font-size:14px'), ...restHtml(list)]),
+      : [
+          ...overviewHtml(list),
+          table(list.lines.map((line) => lineHtml(line, urlOf(line.alert))).join('\n'), 'font-size:14px'),
+          ...restHtml(list),
+        ]),
     ...(description === null
       ? []
       : [

@@ -8,7 +8,19 @@ import type { Content } from '../content.ts';
 import { linesOf } from './alert-lines.ts';
 import { rowsOf } from './alert-rows.ts';
 import type { AlertFacts } from './facts.ts';
-import { alertUrl, clean, type Earlier, isLink, LINE_LENGTH_MAX, notesOf, oneLine, pageUrl, timeText, valueText } from './mail-text.ts';
+import {
+  alertUrl,
+  clean,
+  durationText,
+  type Earlier,
+  isLink,
+  LINE_LENGTH_MAX,
+  notesOf,
+  oneLine,
+  pageUrl,
+  timeText,
+  valueText,
+} from './mail-text.ts';
 import { htmlOf, type Link, type Page, textOf } from './page.ts';
 import { isAboutOne, type Telling } from './story.ts';
 import { boundText, isSilent } from './story-one.ts';
@@ -68,16 +80,24 @@ function pageOfOne(input: RenderInput, { at }: Telling): Parts {
   if (item === undefined) throw new Error('a message tells of an alert at least');
   const facts = factsOf(item.alert);
   const value = isSilent(item) ? 'no data' : valueText(item.alert.value, facts.unit);
-  const beside = [boundText(item, facts), `since ${timeText(item.alert.firedAt ?? item.alert.since)}`].filter((part) => part !== null);
+  const lasting =
+    at === null || at <= item.alert.since ? `since ${timeText(item.alert.since)}` : `for ${durationText((at - item.alert.since) / 1000)}`;
+  const last = valueText(item.alert.value, facts.unit);
+  const standing = !isSilent(item) ? boundText(item, facts) : last === null ? null : `last value ${last}`;
+  const beside = [standing, lasting].filter((part) => part !== null);
   const page = input.links?.alert ?? (publicUrl === null ? null : alertUrl(publicUrl, item.alert.id));
   const summary = oneLine(item.alert.summary, LINE_LENGTH_MAX);
   return {
     lead: summary === '' ? [] : [summary],
-    big: value === null || value === '' ? null : { value, beside: item.alert.state === 'firing' ? beside.join(' · ') : null },
+    // `true` says nothing by itself; the summary does.
+    big:
+      value === null || value === '' || typeof item.alert.value === 'boolean'
+        ? null
+        : { value, beside: item.alert.state === 'firing' ? beside.join(' · ') : null },
     rows: rowsOf(item, facts, at),
     list: null,
     description: facts.description === null ? null : clean(facts.description, TEXT_LENGTH_MAX),
-    links: [...actionsOf(input, ['Alert', page]), ...runbookOf(facts)],
+    links: [...actionsOf(input, { name: 'Alert', button: 'Details', target: page }), ...runbookOf(facts)],
   };
 }
 
@@ -95,15 +115,19 @@ function pageOfMany(input: RenderInput): Parts {
     rows: [],
     list: linesOf(content, factsOf, urlsOf(input)),
     description: facts?.description == null ? null : clean(facts.description, TEXT_LENGTH_MAX),
-    links: [...actionsOf(input, ['Alerts', page]), ...(facts === null ? [] : runbookOf(facts))],
+    links: [...actionsOf(input, { name: 'Alerts', button: 'Open alerts', target: page }), ...(facts === null ? [] : runbookOf(facts))],
   };
 }
 
 /** What a person may do about it, the most wanted first. */
-function actionsOf({ links }: RenderInput, page: [name: string, target: string | null]): Link[] {
-  const wanted: [string, string | null][] = [['Acknowledge', links?.acknowledge ?? null], ['Silence', links?.silence ?? null], page];
-  return wanted.flatMap(([name, target]) => (target === null || !isLink(target) ? [] : [{ name, target, isAction: true }]));
+function actionsOf({ links }: RenderInput, page: Omit<Link, 'target'> & { target: string | null }): Link[] {
+  const wanted = [
+    { name: 'Acknowledge', button: 'Acknowledge', target: links?.acknowledge ?? null },
+    { name: 'Silence', button: 'Silence', target: links?.silence ?? null },
+    page,
+  ];
+  return wanted.flatMap(({ name, button, target }) => (target === null || !isLink(target) ? [] : [{ name, button, target }]));
 }
 
 const runbookOf = ({ runbook }: AlertFacts): Link[] =>
-  runbook === null || runbook.trim() === '' ? [] : [{ name: 'Runbook', target: oneLine(runbook, LINE_LENGTH_MAX), isAction: false }];
+  runbook === null || runbook.trim() === '' ? [] : [{ name: 'Runbook', target: oneLine(runbook, LINE_LENGTH_MAX), button: null }];

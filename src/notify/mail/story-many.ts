@@ -22,9 +22,9 @@ function textOf({ content, at }: Telling): Omit<Text, 'tag'> & Partial<Text> {
       return { subject: `${counted}${after(about)}`, heading: `${counted}${after(about)}`, lead: [] };
     case 'reminder': {
       const lasted = firingForText(content, at);
-      const still = `still ${counted}`;
+      const still = lasted === null ? `${counted} still firing` : `${counted} for ${lasted}`;
       return {
-        subject: `${still}${lasted === null ? '' : `, ${lasted}`}${after(about)}`,
+        subject: `${still}${after(about)}`,
         heading: `${counted} still firing${lasted === null ? '' : ` for ${lasted}`}${after(about)}`,
         lead: [],
       };

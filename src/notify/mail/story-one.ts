@@ -1,5 +1,5 @@
 /** Subject and heading of a message about one alert. */
-import { levelRank } from '../../domain/alert.ts';
+import { type Level, levelRank } from '../../domain/alert.ts';
 import { type Item, isFiring } from '../content.ts';
 import type { AlertFacts } from './facts.ts';
 import { countText, durationText, nameOf, numberText, valueText, withUnit } from './mail-text.ts';
@@ -72,36 +72,40 @@ export function lastedText({ alert }: Item): string | null {
   return alert.resolvedAt === null || alert.resolvedAt <= from ? null : durationText((alert.resolvedAt - from) / 1000);
 }
 
+/** `is critical`, but hardly `is info` */
+const levelText = (level: Level): string => (level === 'info' ? 'firing (info)' : level);
+
 function headingOf(telling: Telling): string {
   const item = onlyOf(telling);
   const { content, replaces, at } = telling;
   const { alert, news, fromLevel } = item;
   const what = nameOf(alert);
-  if (content.cause.kind === 'escalation') return `${what} is ${alert.level}, and nobody has acknowledged it`;
+  const standing = levelText(alert.level);
+  if (content.cause.kind === 'escalation') return `${what} is ${standing}, and nobody has acknowledged it`;
   switch (news) {
     case 'resolved': {
       // It may be the first that the reader hears of it.
       const worst = [alert.level, ...replaces.map(({ level }) => level)].reduce((a, b) => (levelRank(b) > levelRank(a) ? b : a));
-      return `${what} was ${worst} and is over`;
+      return `${what} was ${levelText(worst)} and is over`;
     }
     case 'ended': {
       const lasted = lastedText(item);
-      return `${what} was ${alert.level}${lasted === null ? '' : ` for ${lasted}`} and is over`;
+      return `${what} was ${standing}${lasted === null ? '' : ` for ${lasted}`} and is over`;
     }
     case 'no-data':
       return isSilent(item) ? `${what}: no more data, the alert stays open` : `${what}: data again, the alert is still open`;
     case 'level':
-      return fromLevel === null ? `${what} is ${alert.level}` : `${what} went from ${fromLevel} to ${alert.level}`;
+      return fromLevel === null ? `${what} is ${standing}` : `${what} went from ${fromLevel} to ${alert.level}`;
     case 'flapping':
       return `${what} is flapping`;
     case 'calm':
-      return `${what} has stopped flapping and is ${alert.level}`;
+      return `${what} has stopped flapping and is ${standing}`;
     case 'still': {
       const lasted = firedForText(item, at);
-      return `${what} is still ${alert.level}${lasted === null ? '' : `, for ${lasted}`}`;
+      return `${what} is still ${standing}${lasted === null ? '' : `, for ${lasted}`}`;
     }
     case 'firing':
-      return `${what} is ${alert.level}`;
+      return `${what} is ${standing}`;
   }
 }
 

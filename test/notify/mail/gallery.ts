@@ -3,7 +3,7 @@
  * where a `chromium` is to be had, as it looks at the width of a phone and of a desk, in the light and in the dark.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Content } from '../../../src/notify/content.ts';
 import { chartSvg, describeChart } from '../../../src/notify/mail/chart.ts';
@@ -27,7 +27,7 @@ function temperature(from: number, to: number) {
     const hours = (at - START) / MINUTE / 60;
     if (hours > -3.6 && hours < -2.7) continue;
     const cycle = 4.6 + Math.sin(at / (9 * MINUTE)) * 0.6;
-    points.push({ at, value: hours < -1 ? cycle : Math.min(9.6, cycle + (hours + 1) * 3.4) });
+    points.push({ at, value: hours < -0.5 ? cycle : Math.min(9.3, cycle + (hours + 0.5) * 5.5) });
   }
   return points;
 }
@@ -57,19 +57,14 @@ for (const [name, { content, at }] of Object.entries(EVERY_KIND)) {
   writeFileSync(page, mail.html.replace('cid:chart@tocsin', `data:image/png;base64,${png}`));
   writeFileSync(join(into, `${name}.txt`), `${mail.subject}\n\n${mail.text}`);
   console.log(`${name.padEnd(16)}${String(Buffer.byteLength(mail.html)).padStart(7)} B  ${mail.subject}`);
-  for (const width of [390, 900]) {
-    for (const scheme of ['light', 'dark']) picture(page, join(into, `${name}-${width}-${scheme}.png`), { width, scheme });
-  }
+  for (const scheme of ['light', 'dark']) picture(page, join(into, `${name}-${scheme}.png`), scheme);
 }
 
-function picture(page: string, file: string, { width, scheme }: { width: number; scheme: string }): void {
-  const height = width < 500 ? 1400 : 1200;
-  const frame = `${file}.frame.html`;
-  // Headless Chromium opens no window as narrow as a phone: the mail stands in a frame of that width.
-  writeFileSync(
-    frame,
-    `<body style="margin:0;color-scheme:light dark"><iframe src="file://${page}" width="${width}" height="${height}" style="border:0;color-scheme:light dark"></iframe>`,
-  );
+/** At the width of a phone, and beside it at that of a desk: in frames, as headless Chromium opens no window as narrow as a phone. */
+function picture(page: string, file: string, scheme: string): void {
+  const frames = [390, 700].map((width) => `<iframe src="file://${page}" width="${width}" height="1290" style="border:0"></iframe>`);
+  const sheet = `${file}.html`;
+  writeFileSync(sheet, `<body style="margin:0;background:#808080;display:flex;gap:10px">${frames.join('')}</body>`);
   const dark = `--blink-settings=preferredColorScheme=${scheme === 'dark' ? 0 : 1}`;
   const options = [
     '--headless',
@@ -78,7 +73,8 @@ function picture(page: string, file: string, { width, scheme }: { width: number;
     '--hide-scrollbars',
     `--screenshot=${file}`,
     dark,
-    `--window-size=${Math.max(width, 500)},${height}`,
+    '--window-size=1100,1290',
   ];
-  execFileSync('chromium', [...options, `file://${frame}`], { stdio: 'ignore', timeout: 60_000 });
+  execFileSync('chromium', [...options, `file://${sheet}`], { stdio: 'ignore', timeout: 60_000 });
+  rmSync(sheet);
 }

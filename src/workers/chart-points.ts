@@ -1,7 +1,7 @@
 /** Readings for the chart in a message: as they are where they are few, else the means of equal steps of time. */
-import type { Point } from './notify/composing.ts';
-import type { ChartRequest } from './notify/mail/chart-request.ts';
-import type { HistoryMethods } from './workers/history.ts';
+import type { Point } from '../notify/composing.ts';
+import type { ChartRequest } from '../notify/mail/chart-request.ts';
+import type { HistoryMethods } from './history.ts';
 
 const READINGS_MAX = 600;
 const STEPS = 300;
