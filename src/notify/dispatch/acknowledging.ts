@@ -32,6 +32,7 @@ export function unacknowledge(state: DispatchState, entry: AlertEntry, why: stri
   dropAcknowledgement(state, entry);
   state.flag(entry.alert.id);
   state.note(entry, why);
+  for (const [contact, told] of Object.entries(entry.told)) entry.told[contact] = { ...told, remindedAt: null };
   for (const { group: key } of Object.values(entry.on)) {
     const group = state.tables.group.get(key);
     if (group === undefined || group.remindAt === null) continue;

@@ -3,6 +3,7 @@
  * other from then on.
  */
 import type { Alert, Transition } from '../../domain/alert.ts';
+import { isFiring } from '../content.ts';
 import type { DispatchState } from './dispatch-state.ts';
 import { isOld } from './grouping.ts';
 import { type Muting, summaryKey } from './muting.ts';
@@ -34,9 +35,11 @@ export function backlogEnded(state: DispatchState, muting: Muting, { id, backlog
       isAny = true;
     }
   }
-  if (!isAny) return;
-  state.tables.summary.set(key, { kind: 'backlog', key, device, from, to, dueAt: state.now, more });
-  state.agenda.set(summaryKey(key), state.now);
+  if (isAny) {
+    state.tables.summary.set(key, { kind: 'backlog', key, device, from, to, dueAt: state.now, more });
+    state.agenda.set(summaryKey(key), state.now);
+  }
+  for (const entry of all) if (!isFiring(entry.alert)) muting.endDone(entry.alert);
 }
 
 function inBacklog(state: DispatchState, muting: Muting, { alert, transition }: { alert: Alert; transition: string }): AlertEntry {

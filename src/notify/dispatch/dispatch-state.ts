@@ -126,7 +126,8 @@ export class DispatchState {
   members(of: SetKind, key: string): Member[] {
     const set = this.#sets.get(`${of}/${key}`);
     if (set === undefined) return [];
-    return [...set].flatMap((member) => {
+    // In an order that a restart does not change.
+    return [...set].sort().flatMap((member) => {
       const end = member.indexOf('\n');
       const entry = this.entry(member.slice(0, end));
       return entry === undefined ? [] : [{ entry, route: member.slice(end + 1) }];
@@ -147,10 +148,12 @@ export class DispatchState {
   }
 
   join(entry: AlertEntry, plan: RoutePlan, membership: Membership): void {
-    this.leave(entry, plan.key);
+    const before = entry.on[plan.key];
+    if (before !== undefined) this.#index(entry.alert.id, plan.key, before, false);
     entry.on[plan.key] = membership;
     this.#index(entry.alert.id, plan.key, membership, true);
     this.touch(entry);
+    if (before !== undefined) this.#tidy(before);
   }
 
   leave(entry: AlertEntry, route: string): void {
@@ -159,7 +162,11 @@ export class DispatchState {
     this.#index(entry.alert.id, route, membership, false);
     delete entry.on[route];
     this.touch(entry);
-    // Without alerts an incident is over, and a mute holds nothing back.
+    this.#tidy(membership);
+  }
+
+  /** Without alerts an incident is over, and a mute holds nothing back. */
+  #tidy(membership: Membership): void {
     if (this.memberCount('group', membership.group) === 0) {
       this.tables.group.delete(membership.group);
       this.agenda.delete(GROUP + membership.group);

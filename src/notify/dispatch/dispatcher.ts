@@ -23,11 +23,12 @@ import {
   risen,
   unacknowledge,
 } from './acknowledging.ts';
+import { Audience } from './audience.ts';
 import { backlogEnded } from './backlogs.ts';
 import { type Decided, DispatchState, type Tables } from './dispatch-state.ts';
 import { armEscalations, endEscalations, escalate, isEscalationKey } from './escalating.ts';
 import { armFlaps, calmed, flapped, isFlapKey } from './flapping.ts';
-import { armGroup, contactsOf, dueBy, flush, groupOf, isGroupKey, isOld, newsIn } from './grouping.ts';
+import { armGroup, dueBy, flush, groupOf, isGroupKey, isOld, newsIn, remindAnew } from './grouping.ts';
 import { Muting, summaryKey } from './muting.ts';
 import type { Policy, RoutePlan } from './policy.ts';
 import { entryOf, explainRoutes, plansOf, route } from './routing.ts';
@@ -44,8 +45,8 @@ export class Dispatcher {
   readonly #storming: Storming;
   /** What is under way was decided by another policy: it is looked at anew with the first event. */
   #isPolicyNew = false;
-  /** There is no time yet: schedules go on from the first event, not from 1970. */
-  #isFresh = false;
+  /** Nothing has happened yet: time begins with the first event, and no schedule is followed from 1970 on. */
+  #isUntouched = false;
 
   /** @param load puts the stored rows in; without it there is nothing yet */
   constructor(policy: Policy, load: (tables: Tables) => void = () => undefined) {
@@ -92,11 +93,7 @@ export class Dispatcher {
 
   /** Journal time goes on: every timer due up to and including `until` fires. */
   advance(until: number): void {
-    if (this.#isFresh) {
-      this.#isFresh = false;
-      this.#to(until);
-      this.#muting.begin();
-    }
+    if (this.#isUntouched) this.#timeBegins(until);
     for (let next = this.#state.agenda.pop(until); next !== null; next = this.#state.agenda.pop(until)) {
       this.#to(next.due);
       this.#fire(next.key);
@@ -156,8 +153,14 @@ export class Dispatcher {
     return this.#state.policy.routesOf(alert).map((plan) => ({
       plan,
       mutes: this.#muting.mutesOf({ alert }, plan),
-      contacts: contactsOf(this.#state, plan, entry === undefined ? [] : [entry]),
+      contacts: new Audience(this.#state).of(plan.key, entry === undefined ? [] : [entry]),
     }));
+  }
+
+  #timeBegins(at: number): void {
+    this.#isUntouched = false;
+    this.#to(at);
+    this.#muting.armSchedules();
   }
 
   #to(time: number): void {
@@ -178,8 +181,9 @@ export class Dispatcher {
     const meta = tables.meta.get(META);
     state.now = meta?.now ?? 0;
     state.reindex();
-    this.#isFresh = meta === undefined;
-    if (!this.#isFresh) this.#muting.begin();
+    this.#isUntouched = meta === undefined;
+    this.#muting.begin();
+    if (meta !== undefined) this.#muting.armSchedules();
     this.#storming.begin();
     armFlaps(state);
     armDigests(state);
@@ -196,6 +200,7 @@ export class Dispatcher {
   /** Other routes, contacts, schedules: whoever is to be told now, and was not, is told. */
   #policyChanged(): void {
     const state = this.#state;
+    this.#storming.policyChanged();
     for (const entry of [...state.tables.alert.values()]) {
       route(state, entry);
       if (Object.keys(entry.on).length === 0) {
@@ -209,13 +214,18 @@ export class Dispatcher {
         dueBy(state, group, state.now + plan.groupWaitMs[entry.alert.level] * 1000);
       }
       for (const key of Object.keys(entry.escalations)) if (!state.policy.escalations.has(key)) delete entry.escalations[key];
-      if (isFiring(entry.alert)) armEscalations(state, entry);
+      // What nobody was told of yet begins to count with that.
+      if (isFiring(entry.alert) && Object.keys(entry.told).length > 0) armEscalations(state, entry);
     }
+    for (const group of [...state.tables.group.values()]) remindAnew(state, group);
   }
 
   #fire(key: string): void {
     const state = this.#state;
-    if (this.#muting.fired(key)) return;
+    if (this.#muting.fired(key)) {
+      this.#storming.tidy();
+      return;
+    }
     if (isGroupKey(key)) flush(state, key);
     else if (isStormKey(key)) this.#storming.flush(key);
     else if (isSummaryKey(key)) sum(state, key);
@@ -243,7 +253,11 @@ export class Dispatcher {
     if (!isFiring(alert)) endEscalations(state, entry);
     route(state, entry);
     this.#muting.alertChanged(entry);
-    if (isOld(entry)) return;
+    this.#storming.tidy();
+    if (isOld(entry)) {
+      if (!isFiring(alert)) dropAcknowledgement(state, entry);
+      return;
+    }
     if (kind === 'firing') explainRoutes(state, entry);
     this.#tell(entry, kind === 'firing');
     if (!isFiring(alert)) this.#over(entry);
@@ -272,9 +286,8 @@ export class Dispatcher {
   }
 
   #over(entry: AlertEntry): void {
-    const mutes = Object.values(entry.on).flatMap((membership) => membership.mutes);
     dropAcknowledgement(this.#state, entry);
-    this.#muting.endDone(mutes);
+    this.#muting.endDone(entry.alert);
   }
 
   #silence(silence: StoredSilence | Omit<StoredSilence, 'endedAt' | 'endedBy'>): OperationResult {

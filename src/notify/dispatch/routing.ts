@@ -39,7 +39,8 @@ export function route(state: DispatchState, entry: AlertEntry): void {
     const group = groupKey(plan, groupValues(plan, entry.alert));
     if (entry.on[plan.key]?.group === group) continue;
     groupOf(state, plan, entry);
-    state.join(entry, plan, { group, mutes: [], summary: null, isInStorm: false });
+    // In another group of the route, what holds it back or tells of it is the same.
+    state.join(entry, plan, { mutes: [], summary: null, isInStorm: false, ...entry.on[plan.key], group });
   }
 }
 

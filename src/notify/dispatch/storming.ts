@@ -6,12 +6,12 @@
  */
 import { type Level, levelRank } from '../../domain/alert.ts';
 import { type Explanation, isFiring } from '../content.ts';
+import { Audience } from './audience.ts';
 import type { DispatchState } from './dispatch-state.ts';
 import { armEscalations } from './escalating.ts';
-import { contactsOf } from './grouping.ts';
 import type { RoutePlan } from './policy.ts';
 import type { AlertEntry, Fired, Storm } from './state.ts';
-import { isDone, isHeld, newsFor, type Pick as Picked, send } from './telling.ts';
+import { isHeld, isReminded, newsFor, type Pick as Picked, send } from './telling.ts';
 
 const STORM = '5/storm/';
 export const isStormKey = (key: string): boolean => key.startsWith(STORM);
@@ -27,6 +27,20 @@ export class Storming {
 
   begin(): void {
     for (const storm of this.#state.tables.storm.values()) this.#arm(storm);
+  }
+
+  /** By another policy: a storm of a route that is gone is over. */
+  policyChanged(): void {
+    const { tables, policy } = this.#state;
+    for (const storm of [...tables.storm.values()]) if (policy.route(storm.route) === undefined) this.#end(storm, this.#membersOf(storm));
+    for (const route of [...tables.rate.keys()]) if (policy.route(route) === undefined) tables.rate.delete(route);
+  }
+
+  /** Its alerts may have left otherwise than by their end: muted, or to another route. */
+  tidy(): void {
+    const { tables } = this.#state;
+    if (tables.storm.size === 0) return;
+    for (const storm of [...tables.storm.values()]) if (this.#state.memberCount('storm', storm.route) === 0) this.#end(storm, []);
   }
 
   /** The alert newly fires on the route. @returns whether a storm tells of it */
@@ -68,7 +82,7 @@ export class Storming {
     const storm = state.tables.storm.get(agendaKey.slice(STORM.length));
     const plan = storm === undefined ? undefined : state.policy.route(storm.route);
     if (storm === undefined) return;
-    const members = state.members('storm', storm.route).map(({ entry }) => entry);
+    const members = this.#membersOf(storm);
     if (plan === undefined) {
       this.#end(storm, members);
       return;
@@ -76,7 +90,7 @@ export class Storming {
     const isReminding = storm.remindAt !== null && storm.remindAt <= state.now;
     storm.dueAt = null;
     const firing = members.filter(({ alert }) => isFiring(alert));
-    const onRoute = new Set(state.policy.persons(plan.to, state.now));
+    const audience = new Audience(state);
     const cause = {
       kind: 'storm',
       phase: storm.lastSentAt === null ? 'begun' : firing.length === 0 ? 'over' : 'goes-on',
@@ -86,12 +100,13 @@ export class Storming {
       firing: firing.length,
     } as const;
     let isSent = false;
-    for (const contact of contactsOf(state, plan, members)) {
+    for (const contact of audience.of(plan.key, members)) {
       const picks = members.flatMap((entry): Picked[] => {
         if (isHeld(entry, contact)) return [];
-        if (!onRoute.has(contact) && entry.told[contact] === undefined) return [];
-        const isReminded = isReminding && onRoute.has(contact) && isFiring(entry.alert) && entry.acknowledgement === null;
-        const news = newsFor(state, entry, contact) ?? (isReminded ? 'still' : null);
+        if (!audience.hears(entry, plan.key, contact)) return [];
+        const isStill = isReminding && audience.isNamed(plan.key, contact) && isFiring(entry.alert) && entry.acknowledgement === null;
+        const isToRemind = isStill && !isReminded(state, entry, { contact, repeatIntervalMs: plan.repeatIntervalMs });
+        const news = newsFor(state, entry, contact) ?? (isToRemind ? 'still' : null);
         return news === null ? [] : [{ entry, news }];
       });
       if (picks.length === 0) continue;
@@ -106,7 +121,7 @@ export class Storming {
       this.#end(storm, members);
       return;
     }
-    for (const entry of members) if (isDone(state, entry)) this.#leave(entry, storm);
+    for (const entry of members) if (audience.isDone(entry, plan.key)) this.#leave(entry, storm);
     this.#arm(storm);
   }
 
@@ -152,6 +167,10 @@ export class Storming {
     this.#state.agenda.set(STORM + storm.route, due);
   }
 
+  #membersOf({ route }: Storm): AlertEntry[] {
+    return this.#state.members('storm', route).map(({ entry }) => entry);
+  }
+
   #leave(entry: AlertEntry, { route }: Storm): void {
     this.#state.leave(entry, route);
     this.#state.settle(entry);
@@ -161,8 +180,9 @@ export class Storming {
   #end(storm: Storm, members: readonly AlertEntry[]): void {
     this.#state.agenda.delete(STORM + storm.route);
     this.#state.tables.storm.delete(storm.route);
+    const audience = new Audience(this.#state);
     for (const entry of members) {
-      if (isFiring(entry.alert) || !isDone(this.#state, entry)) this.#state.change(entry, storm.route, { isInStorm: false });
+      if (!audience.isDone(entry, storm.route)) this.#state.change(entry, storm.route, { isInStorm: false });
       else this.#leave(entry, storm);
     }
   }

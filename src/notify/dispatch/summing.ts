@@ -3,12 +3,13 @@
  * contact hears of the alerts on whose routes it is, and of those that it was told of before.
  */
 import { type Cause, isFiring } from '../content.ts';
+import { Audience } from './audience.ts';
 import type { DispatchState } from './dispatch-state.ts';
 import { armEscalations } from './escalating.ts';
 import { isOld, newsIn, toldElsewhere } from './grouping.ts';
 import { summaryKey } from './muting.ts';
 import type { Summary } from './state.ts';
-import { isDone, newsFor, type Pick, send, toldOf } from './telling.ts';
+import { newsFor, type Pick, send } from './telling.ts';
 
 const SUMMARY = summaryKey('');
 export const isSummaryKey = (key: string): boolean => key.startsWith(SUMMARY);
@@ -17,12 +18,13 @@ export function sum(state: DispatchState, agendaKey: string): void {
   const summary = state.tables.summary.get(agendaKey.slice(SUMMARY.length));
   if (summary === undefined) return;
   const members = state.members('summary', summary.key);
+  const audience = new Audience(state);
   const picksOf = new Map<string, Map<string, Pick>>();
   for (const { entry, route } of members) {
-    const onRoute = state.policy.persons(state.policy.route(route)?.to ?? [], state.now);
-    for (const contact of new Set([...onRoute, ...toldOf(state, entry)])) {
+    for (const contact of audience.of(route, [entry])) {
       const told = entry.told[contact];
-      const otherwise = isFiring(entry.alert) ? 'still' : told === undefined ? 'ended' : null;
+      // Told just now, at the end of a mute on another of its routes: it is no news.
+      const otherwise = told?.at === state.now ? null : isFiring(entry.alert) ? 'still' : told === undefined ? 'ended' : null;
       const news = newsFor(state, entry, contact) ?? otherwise;
       if (news === null) continue;
       const picks = picksOf.get(contact) ?? new Map<string, Pick>();
@@ -53,7 +55,7 @@ export function sum(state: DispatchState, agendaKey: string): void {
       toldElsewhere(state, own, plan);
       if (!isOld(entry)) newsIn(state, plan, entry);
       armEscalations(state, entry);
-    } else if (isDone(state, entry)) {
+    } else if (audience.isDone(entry, route)) {
       if (picksOf.size === 0) state.note(entry, 'over, and nobody is to be told of it');
       state.leave(entry, route);
       state.settle(entry);
