@@ -105,7 +105,16 @@ function randomOnCall(dice: Dice, people: readonly string[], schedules: readonly
 }
 
 function randomGrouping(dice: Dice, schedules: readonly Schedule[]): Grouping {
-  const groupBy = dice.pick([['rule', 'device'], ['rule', 'device'], ['rule'], ['device'], ['labels.site'], ['labels.gateway', 'rule'], ['level'], []]);
+  const groupBy = dice.pick([
+    ['rule', 'device'],
+    ['rule', 'device'],
+    ['rule'],
+    ['device'],
+    ['labels.site'],
+    ['labels.gateway', 'rule'],
+    ['level'],
+    [],
+  ]);
   const waits = [0, 10_000, 30_000, 2 * MINUTE_MS];
   const schedule = dice.chance(0.25) ? dice.pick(schedules).id : null;
   const isActive = dice.chance(0.5);

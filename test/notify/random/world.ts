@@ -5,7 +5,15 @@
  *
  * Events stand for themselves: a script without some of them is a script, too. So a failing one can be made small.
  */
-import { type Alert, type AlertFlag, LEVELS, type Level, levelRank, type Transition, type TransitionKind } from '../../../src/domain/alert.ts';
+import {
+  type Alert,
+  type AlertFlag,
+  LEVELS,
+  type Level,
+  levelRank,
+  type Transition,
+  type TransitionKind,
+} from '../../../src/domain/alert.ts';
 import type { Operation } from '../../../src/domain/operation.ts';
 import type { NotifyConfig } from '../../../src/notify/notify-config.ts';
 import { type Device, type Fleet, randomConfig, randomFleet, randomMatch } from './configs.ts';
@@ -97,7 +105,18 @@ class ScriptWriter {
 
   something(): void {
     const dice = this.#dice;
-    const what = dice.weighted({ change: 60, burst: 2, storm: 0.6, backlog: 1.2, operation: 9, time: 12, channel: 5, kill: 3, reload: 1, lag: 0.7 });
+    const what = dice.weighted({
+      change: 60,
+      burst: 2,
+      storm: 0.6,
+      backlog: 1.2,
+      operation: 9,
+      time: 12,
+      channel: 5,
+      kill: 3,
+      reload: 1,
+      lag: 0.7,
+    });
     if (what === 'change') this.#change(this.#any(), dice.int(1, 20) * SECOND_US);
     else if (what === 'burst') this.#burst();
     else if (what === 'storm') this.#storm();
@@ -170,7 +189,10 @@ class ScriptWriter {
     const others = LEVELS.filter((level) => level !== before?.level);
     const level: Level = kind === 'level' ? dice.pick(others) : (before?.level ?? dice.pick(LEVELS));
     const hadNoData = before?.flags.includes('no-data') === true;
-    const flags: AlertFlag[] = [...((kind === 'no-data') !== hadNoData ? ['no-data' as const] : []), ...(isOld ? ['retrospective' as const] : [])];
+    const flags: AlertFlag[] = [
+      ...((kind === 'no-data') !== hadNoData ? ['no-data' as const] : []),
+      ...(isOld ? ['retrospective' as const] : []),
+    ];
     const isOver = kind === 'resolved' || kind === 'cancelled';
     const alert: Alert = {
       id,
@@ -237,9 +259,12 @@ class ScriptWriter {
     }
     for (const instance of own) {
       // What is pending, or fires, goes on as any other does.
-      if (instance.alert !== null) instance.alert = { ...instance.alert, flags: instance.alert.flags.filter((flag) => flag !== 'retrospective') };
+      if (instance.alert !== null)
+        instance.alert = { ...instance.alert, flags: instance.alert.flags.filter((flag) => flag !== 'retrospective') };
     }
-    const alerts = [...latest.values()].sort((a, b) => Number(b.state === 'firing') - Number(a.state === 'firing') || levelRank(b.level) - levelRank(a.level));
+    const alerts = [...latest.values()].sort(
+      (a, b) => Number(b.state === 'firing') - Number(a.state === 'firing') || levelRank(b.level) - levelRank(a.level),
+    );
     const [first] = alerts;
     if (first === undefined) return;
     const of = own.find(({ alert }) => alert?.id === first.id);
@@ -247,7 +272,17 @@ class ScriptWriter {
     const at = this.#at + 1000;
     const backlog = { device: device.id, from: beganAt - 2 * HOUR_US, to: at - 2 * HOUR_US, alerts, more: dice.chance(0.1) ? 3 : 0 };
     const id = `${first.id}/${of === undefined ? 'b' : of.transitions}`;
-    const transition = { id, kind: 'backlog' as const, fromLevel: null, alert: first, at, receivedAt: null, journaledAt: at, reason: 'its end', backlog };
+    const transition = {
+      id,
+      kind: 'backlog' as const,
+      fromLevel: null,
+      alert: first,
+      at,
+      receivedAt: null,
+      journaledAt: at,
+      reason: 'its end',
+      backlog,
+    };
     this.#add({ kind: 'transition', transition }, 1000, first.id);
   }
 
