@@ -27,6 +27,8 @@ export class Judging {
   /** By contact, when each of its messages was decided on, and whether it tells of something critical. */
   readonly #messages = new Map<string, { at: number; isCritical: boolean }[]>();
   #limitedSince: number;
+  /** Messages of the transaction that are still to be looked at. */
+  #undelivered: Seen[] = [];
   #transition = 0;
   #transitionsUntil = 0;
 
@@ -67,8 +69,10 @@ export class Judging {
   #committed(rows: readonly Seen[], cursor: number): void {
     this.#transitionsUntil = cursor;
     const notes = rows.filter(({ kind }) => kind === 'note');
-    for (const row of rows.filter(({ kind }) => kind === 'message')) {
+    this.#undelivered = rows.filter(({ kind }) => kind === 'message');
+    for (const row of [...this.#undelivered]) {
       this.#transitionsTo(row.at, notes);
+      this.#undelivered.shift();
       this.#message({ id: row.ref, contact: row.contact, at: row.at, content: contentOf(row.body) });
     }
     this.#transitionsTo(Number.POSITIVE_INFINITY, notes);
@@ -101,7 +105,8 @@ export class Judging {
     if (contact === undefined) return;
     this.#count('held back by a limit');
     const { limits } = this.model.config;
-    if (limits === null || this.#recent(contact, note.at).length < limits.perHour)
+    const alongside = this.#undelivered.filter((row) => row.contact === contact && row.at === note.at).length;
+    if (limits === null || this.#recent(contact, note.at).length + alongside < limits.perHour)
       this.model.fault(`${note.ref} is held back for ${contact}, who had fewer messages than that`);
     tracked.held.add(contact);
     this.model.active.add(tracked);
@@ -179,6 +184,7 @@ export class Judging {
     const state = isFlapping ? 'flapping' : alert.state === 'firing' ? 'firing' : 'resolved';
     tracked.told.set(contact, { state, level: alert.level, noData: alert.flags.includes('no-data') });
     tracked.heard.add(contact);
+    if (alert.state !== 'firing') for (const way of tracked.ways) if (this.model.persons([way]).has(contact)) tracked.doneOn.add(way);
     tracked.held.delete(contact);
     if (this.model.lacks(tracked, contact) === null) tracked.owed.delete(contact);
     this.model.rest(tracked);

@@ -38,6 +38,8 @@ export interface Tracked {
   /** It came and went while it was held back. */
   isMissed: boolean;
   isInStorm: boolean;
+  /** Routes on which it was told that it came and went. */
+  readonly doneOn: Set<Way>;
   /** It was over when the config was another one: on which routes it was then is not asked any more. */
   isAdrift: boolean;
   /** It was held back at any time, on one of its routes at least. */
@@ -155,7 +157,7 @@ export class Model {
     this.config = config;
     this.configuredAt = this.now;
     this.#placeAll();
-    for (const tracked of this.active) {
+    for (const tracked of this.alerts.values()) {
       tracked.isAdrift ||= tracked.alert.state !== 'firing';
       restartEscalation(tracked);
     }
@@ -180,6 +182,12 @@ export class Model {
     );
   }
 
+  /** Its instance has had another alert since, which tells how it goes on. */
+  #goesOn(alert: Alert): boolean {
+    const flap = this.#flaps.get(instanceOf(alert));
+    return flap !== undefined && flap.alert !== alert.id;
+  }
+
   isFlapping(alert: Alert): boolean {
     return this.#flaps.get(instanceOf(alert))?.isOn === true;
   }
@@ -190,32 +198,31 @@ export class Model {
     const known = told.get(contact);
     const isFiring = alert.state === 'firing';
     if (isOld(alert)) return null;
+    if (!isFiring && (known?.state === 'resolved' || (known?.state === 'flapping' && this.#goesOn(alert)))) return null;
     if (this.isFlapping(alert)) return known?.state === 'flapping' || (known === undefined && !isFiring) ? null : 'at once';
-    if (!isFiring) {
-      if (known === undefined) return isMissed ? 'that it was' : null;
-      return known.state === 'resolved' ? null : 'later';
-    }
+    if (!isFiring) return known !== undefined ? 'later' : isMissed ? 'that it was' : null;
     if (known?.state !== 'firing' || levelRank(alert.level) > levelRank(known.level)) return 'at once';
     return known.level === alert.level && known.noData === alert.flags.includes('no-data') ? null : 'later';
   }
 
   /** Who is to hear of the alert, and until when. @param isNews it is not only time that has gone on */
   look(tracked: Tracked, isNews: boolean): void {
-    const { alert, owed, told } = tracked;
+    const { alert, owed, told, doneOn } = tracked;
+    const isContact = (id: string): boolean => this.config.contacts.some((contact) => contact.id === id);
     const all = this.waysOf(alert);
     const ways = new Set(all.filter((way) => !this.#isMuted(alert, way)));
-    const fresh = isNews ? [...ways] : [...ways].filter((way) => !tracked.ways.has(way));
+    const fresh = [...ways].filter((way) => (isNews || !tracked.ways.has(way)) && !doneOn.has(way));
     tracked.ways = ways;
     tracked.wasMuted ||= ways.size < all.length;
     tracked.levels.add(alert.level);
     if (alert.state === 'firing') for (const contact of this.persons(all)) tracked.concerned.add(contact);
+    else for (const contact of [...told.keys()]) if (!isContact(contact)) told.delete(contact);
     this.#unhindered(tracked);
     if (ways.size === 0 || tracked.isAdrift) {
       owed.clear();
       return;
     }
     const onRoute = this.persons(ways);
-    const isContact = (id: string): boolean => this.config.contacts.some((contact) => contact.id === id);
     const hearing = new Set([...onRoute, ...told.keys()].filter(isContact));
     const begun = this.persons(fresh);
     const latest = Math.max(...owed.values());
@@ -393,12 +400,14 @@ export class Model {
     if (isPart(before) || isPart(alert)) for (const other of [...this.active]) if (other.alert.id !== alert.id) this.look(other, false);
   }
 
-  /** Those that hold until what they match is resolved. */
+  /** Those that hold until what they match is resolved, at whatever level it is by then. */
   #endSilences(alert: Alert): void {
     let isAny = false;
     for (const silence of this.#silences.values()) {
-      if (silence.isOver || silence.endsAt !== null || silence.startsAt > this.now || !fits(silence.match, alert)) continue;
-      if ([...this.active].some((other) => other.alert.state === 'firing' && fits(silence.match, other.alert))) continue;
+      if (silence.isOver || silence.endsAt !== null || silence.startsAt > this.now) continue;
+      const match = { ...silence.match, levels: null };
+      if (!fits(match, alert)) continue;
+      if ([...this.active].some((other) => other.alert.state === 'firing' && fits(match, other.alert))) continue;
       silence.isOver = true;
       isAny = true;
     }
@@ -447,7 +456,7 @@ function newTracked(alert: Alert, transition: string, firedAt: number): Tracked 
       levels: new Set(),
       escalatingSince: null,
     },
-    ...{ escalated: new Map(), reminders: new Map() },
+    ...{ escalated: new Map(), reminders: new Map(), doneOn: new Set<Way>() },
   };
 }
 
