@@ -19,8 +19,7 @@ export function backlogEnded(state: DispatchState, muting: Muting, { id, backlog
   );
   const entries = [...listed.values()].map((each) => inBacklog(state, muting, { alert: each, transition: id }));
   for (const entry of left) {
-    entry.alert = { ...entry.alert, flags: entry.alert.flags.filter((flag) => flag !== 'retrospective') };
-    state.touch(entry);
+    state.update(entry, { alert: { ...entry.alert, flags: entry.alert.flags.filter((flag) => flag !== 'retrospective') } });
   }
   const more = Math.max(0, backlog.more - left.length);
   const all = [...entries, ...left];

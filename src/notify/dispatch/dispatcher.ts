@@ -96,9 +96,11 @@ export class Dispatcher {
     if (this.#isUntouched) this.#timeBegins(until);
     for (let next = this.#state.agenda.pop(until); next !== null; next = this.#state.agenda.pop(until)) {
       this.#to(next.due);
+      this.#state.firedTo = Math.max(this.#state.firedTo, next.due);
       this.#fire(next.key);
     }
     this.#to(until);
+    this.#state.firedTo = Math.max(this.#state.firedTo, until);
     if (!this.#isPolicyNew) return;
     this.#isPolicyNew = false;
     this.#policyChanged();
@@ -160,6 +162,7 @@ export class Dispatcher {
   #timeBegins(at: number): void {
     this.#isUntouched = false;
     this.#to(at);
+    this.#state.firedTo = at;
     this.#muting.armSchedules();
   }
 
@@ -170,9 +173,11 @@ export class Dispatcher {
 
   /** Notes journal time and policy beside the rest, when something of it is about to be written. */
   stamp(): void {
-    const { now, policy, tables } = this.#state;
+    const { now, firedTo, policy, tables } = this.#state;
+    const { fingerprint } = policy;
     const before = tables.meta.get(META);
-    if (before?.now !== now || before.fingerprint !== policy.fingerprint) tables.meta.set(META, { now, fingerprint: policy.fingerprint });
+    if (before?.now !== now || before.firedTo !== firedTo || before.fingerprint !== fingerprint)
+      tables.meta.set(META, { now, firedTo, fingerprint });
   }
 
   #begin(): void {
@@ -180,26 +185,34 @@ export class Dispatcher {
     const { tables, policy } = state;
     const meta = tables.meta.get(META);
     state.now = meta?.now ?? 0;
+    state.firedTo = meta?.firedTo ?? 0;
     state.reindex();
     this.#isUntouched = meta === undefined;
     this.#muting.begin();
-    if (meta !== undefined) this.#muting.armSchedules();
     this.#storming.begin();
-    armFlaps(state);
-    armDigests(state);
     for (const group of tables.group.values()) armGroup(state, group);
     for (const { key, dueAt } of tables.summary.values()) state.agenda.set(summaryKey(key), dueAt);
     for (const entry of tables.alert.values()) {
       armAcknowledgement(state, entry);
-      if (Object.keys(entry.escalations).length > 0) armEscalations(state, entry);
     }
     // A restart, or a reload that changes nothing, is silent.
     this.#isPolicyNew = meta !== undefined && meta.fingerprint !== policy.fingerprint;
+    if (this.#isUntouched || this.#isPolicyNew) return;
+    this.#armPolicy();
+    for (const entry of tables.alert.values()) if (Object.keys(entry.escalations).length > 0) armEscalations(state, entry);
+  }
+
+  /** Timers that follow from the policy: of a new one only from the time of the change on. */
+  #armPolicy(): void {
+    this.#muting.armSchedules();
+    armFlaps(this.#state);
+    armDigests(this.#state);
   }
 
   /** Other routes, contacts, schedules: whoever is to be told now, and was not, is told. */
   #policyChanged(): void {
     const state = this.#state;
+    this.#armPolicy();
     this.#storming.policyChanged();
     for (const entry of [...state.tables.alert.values()]) {
       route(state, entry);

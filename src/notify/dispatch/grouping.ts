@@ -41,7 +41,7 @@ export function newsIn(state: DispatchState, plan: RoutePlan, entry: AlertEntry)
   const all = contacts.map((contact) => ({ contact, news: newsFor(state, entry, contact) }));
   const isUrgent = all.some(({ contact, news }) => news !== null && isPressing(entry, contact, news));
   const waitUs = plan.groupWaitMs[entry.alert.level] * 1000;
-  const isOver = !isFiring(entry.alert) && !state.members('group', group.key).some((member) => isFiring(member.entry.alert));
+  const isOver = !isFiring(entry.alert) && !state.isAnyFiring('group', group.key);
   const dueAt = isUrgent || isOver ? state.now + waitUs : Math.max(state.now + waitUs, intervalEnd(group, plan));
   dueBy(state, group, dueAt);
 }
@@ -155,7 +155,7 @@ const remindAt = (state: DispatchState, { repeatIntervalMs }: RoutePlan): number
   repeatIntervalMs === null ? null : state.now + repeatIntervalMs * 1000;
 
 function remindLater(state: DispatchState, group: Group, plan: RoutePlan): void {
-  const isAnyFiring = state.members('group', group.key).some(({ entry }) => isFiring(entry.alert));
+  const isAnyFiring = state.isAnyFiring('group', group.key);
   group.remindAt = isAnyFiring ? remindAt(state, plan) : null;
 }
 

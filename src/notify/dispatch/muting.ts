@@ -77,7 +77,7 @@ export class Muting {
   }
 
   remuteAll(): void {
-    for (const entry of [...this.#state.tables.alert.values()]) this.remute(entry);
+    for (const entry of [...this.#state.tables.alert.values()].sort((a, b) => (a.alert.id < b.alert.id ? -1 : 1))) this.remute(entry);
   }
 
   mutesOf(entry: Pick<AlertEntry, 'alert'>, plan: RoutePlan): string[] {
@@ -283,17 +283,17 @@ export class Muting {
   }
 
   #armSilence({ id, startsAt, endsAt, endedAt }: StoredSilence): void {
-    const { agenda, now } = this.#state;
+    const { agenda, firedTo } = this.#state;
     if (endedAt !== null) {
       agenda.delete(SILENCE + id);
       return;
     }
-    agenda.set(SILENCE + id, startsAt > now ? startsAt : (endsAt ?? Number.POSITIVE_INFINITY));
+    agenda.set(SILENCE + id, startsAt > firedTo ? startsAt : (endsAt ?? Number.POSITIVE_INFINITY));
   }
 
   #armSchedule(id: string): void {
     const schedule = this.#state.policy.schedules.get(id);
-    if (schedule !== undefined) this.#state.agenda.set(SCHEDULE + id, nextBoundary(schedule, this.#state.now));
+    if (schedule !== undefined) this.#state.agenda.set(SCHEDULE + id, nextBoundary(schedule, this.#state.firedTo));
   }
 }
 

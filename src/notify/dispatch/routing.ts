@@ -17,8 +17,7 @@ export function entryOf(
 ): AlertEntry {
   const known = state.entry(alert.id);
   if (known !== undefined) {
-    Object.assign(known, { alert, transition, reason, receivedAt });
-    state.touch(known);
+    state.update(known, { alert, transition, reason, receivedAt });
     return known;
   }
   const rest = { told: {}, on: {}, acknowledgement: null, escalations: {}, heldFor: [] };

@@ -150,11 +150,13 @@ export class Storming {
     this.#due(storm, plan, entry);
   }
 
-  #due(storm: Storm, plan: RoutePlan, { alert }: AlertEntry): void {
+  #due(storm: Storm, plan: RoutePlan, { alert, on }: AlertEntry): void {
     const state = this.#state;
     const isHigher = isFiring(alert) && levelRank(alert.level) > levelRank(storm.level);
-    const isOver = !isFiring(alert) && !state.members('storm', plan.key).some(({ entry }) => isFiring(entry.alert));
-    const waitEnd = state.now + plan.groupWaitMs[alert.level] * 1000;
+    const isOver = !isFiring(alert) && !state.isAnyFiring('storm', plan.key);
+    // What its group would have told by then does not wait any longer.
+    const groupDueAt = state.tables.group.get(on[plan.key]?.group ?? '')?.dueAt ?? Number.POSITIVE_INFINITY;
+    const waitEnd = Math.max(state.now, Math.min(groupDueAt, state.now + plan.groupWaitMs[alert.level] * 1000));
     const isAtOnce = isHigher || isOver || storm.lastSentAt === null;
     const dueAt = isAtOnce ? waitEnd : Math.max(waitEnd, (storm.lastSentAt ?? 0) + plan.groupIntervalMs * 1000);
     if (storm.dueAt === null || dueAt < storm.dueAt) storm.dueAt = dueAt;

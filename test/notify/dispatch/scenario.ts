@@ -13,6 +13,7 @@
 import { expect } from 'vitest';
 import type { AlertFlag, Level } from '../../../src/domain/alert.ts';
 import type { Operation, OperationResult } from '../../../src/domain/operation.ts';
+import { nextBoundary } from '../../../src/notify/calendar.ts';
 import { formatDurationMs } from '../../../src/std/quantity.ts';
 import { matchOf, type Setting, type Some, textOf, World } from './world.ts';
 
@@ -46,6 +47,8 @@ export interface Moment {
   fires(id: string, some?: Some): Moment;
   /** Fires in a backlog. */
   firedLate(id: string, some?: Some): Moment;
+  /** What comes next of it is in a backlog. */
+  becomesLate(id: string): Moment;
   rises(id: string, to?: Level): Moment;
   falls(id: string, to?: Level): Moment;
   resolves(...ids: string[]): Moment;
@@ -77,7 +80,7 @@ export interface Script {
   readonly because: (id: string, why: RegExp) => void;
   /** No reason like that. */
   readonly never: (id: string, why: RegExp) => void;
-  /** Nothing is remembered of alerts in the end, and no timer runs. */
+  /** Nothing is remembered of alerts in the end, and only schedules are followed. */
   readonly leavesNothing: () => void;
 }
 
@@ -133,7 +136,9 @@ function scriptOf(world: World, into: { setting: Setting; steps: Step[]; expecte
         end.advance(end.timeOf('0s') + LONG_US);
         expect(end.messages.slice(before), 'told long after').toEqual([]);
         for (const kind of ['alert', 'group', 'mute', 'summary', 'storm'] as const) expect(end.rowsOf(kind), kind).toEqual([]);
-        expect(end.dispatcher.nextDue).toBe(Number.POSITIVE_INFINITY);
+        const { now, nextDue, policy } = end.dispatcher;
+        const boundaries = [...policy.schedules.values()].map((schedule) => nextBoundary(schedule, now));
+        expect(nextDue, 'the next timer').toBe(Math.min(...boundaries));
       });
     },
   };
@@ -152,6 +157,7 @@ function momentOf(world: World, at: number, into: { setting: Setting; steps: Ste
   const moment: Moment = {
     fires: (id, some) => becomes('firing', id, { ...some, state: 'firing' }),
     firedLate: (id, some) => becomes('firing', id, { ...some, state: 'firing', flags: ['retrospective'] }),
+    becomesLate: (id) => becomes('no-data', id, { flags: ['retrospective'] }),
     rises: (id, level = 'critical') => becomes('level', id, { level }),
     falls: (id, level = 'warning') => becomes('level', id, { level }),
     resolves: (...ids) => {
@@ -221,7 +227,7 @@ function compare(world: World, expected: readonly Expected[]): void {
   const unexpected = told.flatMap(({ line, isExpected }) => (isExpected ? [] : [line]));
   if (missing.length + unexpected.length === 0) return;
   const all = told.map(({ line, isExpected }) => `${isExpected ? '  ' : '+ '}${line}`);
-  const notes = world.notes.map(({ at, alert, detail }) => `    ${timeText(at)} ${alert}: ${detail}`).slice(0, 200);
+  const notes = world.notes.map(({ at, alert, detail }) => `    ${timeText(at)} ${alert}: ${detail}`).slice(-40);
   expect.fail(
     ['told (+ not expected):', ...all, 'expected, and not told:', ...missing.map((line) => `- ${line}`), 'reasons:', ...notes].join('\n'),
   );
