@@ -44,6 +44,8 @@ export interface DeliveryOptions {
   readonly subjectOf: SubjectOf;
   readonly health: ChannelHealth;
   readonly timing: DeliveryTiming;
+  /** In [0, 1): of the jitter between attempts. */
+  readonly random?: () => number;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: NotifyMetrics;
@@ -215,7 +217,7 @@ export class Delivery {
 
   /** Writes a result into the outbox; inside a transaction. */
   #settle({ message, channel, outcome }: Result): Settlement | { next: 'superseded' } {
-    const { outbox, clock, timing, subjectOf } = this.#options;
+    const { outbox, clock, timing, subjectOf, random } = this.#options;
     const now = clock.now();
     if (outcome.outcome === 'delivered') {
       outbox.delivered(message, outcome.detail, now);
@@ -225,7 +227,7 @@ export class Delivery {
     if (outbox.supersededBy(message, { subject: subjectOf, now }) !== null) return { next: 'superseded' };
     const channels = this.#contacts.get(message.contact)?.channels.length ?? 0;
     const attempted = { ...message, channelAttempts: message.channelAttempts + 1, hasNextChannel: message.channel + 1 < channels };
-    const settlement = settle(outcome, attempted, { now, timing });
+    const settlement = settle(outcome, attempted, { now, timing, ...(random && { random }) });
     if (settlement.next === 'retry') outbox.retryAt(message, settlement.at);
     else if (settlement.next === 'fallback') outbox.nextChannel(message, settlement.reason, now);
     else if (settlement.next === 'given-up') outbox.giveUp(message, `${settlement.reason}: ${outcome.detail}`, now);

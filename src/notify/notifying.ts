@@ -66,6 +66,8 @@ export interface NotifyingOptions {
   readonly publicUrl: string | null;
   readonly timing?: DeliveryTiming;
   readonly waitingMax?: number;
+  /** In [0, 1): of the jitter between attempts. */
+  readonly random?: () => number;
 }
 
 export interface Notifying extends Service, Operating {

@@ -48,7 +48,7 @@ const operations: fc.Arbitrary<LoggedOperation['operation']> = fc.oneof(
     }),
   }),
   fc.record({ kind: fc.constant('end-silence' as const), silence: text, by: text }),
-  fc.record({ kind: fc.constant('reload' as const), firedTo: at }),
+  fc.record({ kind: fc.constant('reload' as const), firedUntil: at }),
 );
 
 describe('the log of operations', () => {
