@@ -48,8 +48,7 @@ export class BatchWriter {
   #lastAt = 0;
   readonly #shapes = new Map<Shape, number>();
   readonly #devices = new Map<DeviceRef, number>();
-  /** By device, the reference that was defined last. */
-  readonly #latest = new Map<string, DeviceRef>();
+  readonly #latestById = new Map<string, DeviceRef>();
   #devicesDefined = 0;
 
   get count(): number {
@@ -151,7 +150,7 @@ export class BatchWriter {
     this.#lastAt = 0;
     this.#shapes.clear();
     this.#devices.clear();
-    this.#latest.clear();
+    this.#latestById.clear();
     this.#devicesDefined = 0;
     return batch;
   }
@@ -167,9 +166,8 @@ export class BatchWriter {
       this.#text(value);
     }
     // What a device is changes with the reading that says so, back again too: its other reference is defined anew when it returns.
-    const before = this.#latest.get(device.id);
-    if (before !== undefined) this.#devices.delete(before);
-    this.#latest.set(device.id, device);
+    this.#devices.delete(this.#latestById.get(device.id) ?? device);
+    this.#latestById.set(device.id, device);
     const number = this.#devicesDefined++;
     this.#devices.set(device, number);
     return number;

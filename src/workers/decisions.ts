@@ -10,8 +10,7 @@ import type { Alert } from '../domain/alert.ts';
 import { ChannelHealth } from '../notify/channels/channel-health.ts';
 import type { Publish } from '../notify/channels/mqtt.ts';
 import { createNotifiers } from '../notify/channels/notifiers.ts';
-import type { Point } from '../notify/composing.ts';
-import type { ChartRequest } from '../notify/mail/chart-request.ts';
+import type { Chart, ChartOrder } from '../notify/composing.ts';
 import { createNotifying } from '../notify/notifying.ts';
 import type { Operating } from '../notify/operating.ts';
 import { type RuleView, rulesPage } from '../rules/rule-view.ts';
@@ -67,8 +66,8 @@ export interface DecisionsEvents {
   range(): Range;
   /** Over MQTT, by this installation's own broker. */
   publish(topic: string, payload: string, retain: boolean): void;
-  /** Readings of one metric, oldest first, for a chart: from the history, downsampled. */
-  pointsOf(request: ChartRequest): Point[];
+  /** A chart of the history; null where there is nothing to show. */
+  draw(order: ChartOrder): Chart | null;
 }
 
 hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
@@ -111,7 +110,7 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
       config: notify,
       journalTime: () => alerting.journalTime(),
       alertOf: (id) => alerting.alert(id),
-      history: (request) => main.pointsOf(request),
+      draw: (order) => main.draw(order),
       onFlagged: (alerts) => telling.flagged(alerts),
       logger: loggers.notifying,
     });

@@ -212,7 +212,7 @@ export class LiveInstance {
       notifiers: new Map([['email', channel]]),
       journalTime: () => alerting.journalTime(),
       alertOf: (id) => alerting.alert(id),
-      history: null,
+      draw: null,
       onFlagged: () => undefined,
       clock: clockAt(() => journal.time),
     });

@@ -3,7 +3,7 @@
  * made anew at a start, and kept by the methods here, which are the only ones that change a membership.
  */
 import type { Alert } from '../../domain/alert.ts';
-import type { Content } from '../content.ts';
+import { type Content, isFiring } from '../content.ts';
 import { Agenda } from './agenda.ts';
 import { Kept } from './kept.ts';
 import type { Policy, RoutePlan } from './policy.ts';
@@ -39,6 +39,13 @@ export interface Decided {
   readonly flagged: ReadonlySet<string>;
 }
 
+export interface Stamp {
+  readonly now: number;
+  readonly boundariesTo: number;
+  readonly firedTo: number;
+  readonly fingerprint: string;
+}
+
 /** What is kept, by kind: the rows of the state. */
 export interface Tables {
   readonly alert: Kept<AlertEntry>;
@@ -51,8 +58,8 @@ export interface Tables {
   readonly contact: Kept<ContactState>;
   readonly flap: Kept<Flap>;
   readonly silence: Kept<StoredSilence>;
-  /** `clock`: journal time of the last event, up to when timers have fired, and the policy's fingerprint. */
-  readonly meta: Kept<{ readonly now: number; readonly firedTo: number; readonly fingerprint: string }>;
+  /** `clock`: journal time of the last event, up to when timers have fired (since it, and ever), and the policy's fingerprint. */
+  readonly meta: Kept<Stamp>;
 }
 
 /** What a group's timer is called: it ends with the group. */
@@ -82,10 +89,14 @@ export class DispatchState {
   readonly agenda = new Agenda();
   /** Journal time of the last event, µs: of those alone, as how far time has come without any depends on who asks how often. */
   now = 0;
+  /** Silences and schedules have begun and ended up to it: those of `now` do after the last transition of that instant. */
+  boundariesTo = 0;
   #messages: NewMessage[] = [];
   #notes: Note[] = [];
   #flagged = new Set<string>();
   readonly #sets = new Map<string, Set<string>>();
+  /** How many of each set fire. */
+  readonly #firing = new Map<string, number>();
   /** An alert was forgotten: whoever keeps an index of alerts strikes it out. */
   onForgotten: (id: string) => void = () => undefined;
 
@@ -131,11 +142,16 @@ export class DispatchState {
   members(of: SetKind, key: string): Member[] {
     const set = this.#sets.get(`${of}/${key}`);
     if (set === undefined) return [];
-    return [...set].flatMap((member) => {
+    // In an order that a restart does not change.
+    return [...set].sort().flatMap((member) => {
       const end = member.indexOf('\n');
       const entry = this.entry(member.slice(0, end));
       return entry === undefined ? [] : [{ entry, route: member.slice(end + 1) }];
     });
+  }
+
+  isAnyFiring(of: SetKind, key: string): boolean {
+    return (this.#firing.get(`${of}/${key}`) ?? 0) > 0;
   }
 
   memberCount(of: SetKind, key: string): number {
@@ -145,26 +161,40 @@ export class DispatchState {
   /** After a start: every index from what the rows say. */
   reindex(): void {
     this.#sets.clear();
+    this.#firing.clear();
     for (const entry of this.tables.alert.values()) {
-      for (const [route, membership] of Object.entries(entry.on)) this.#index(entry.alert.id, route, membership, true);
-      for (const contact of entry.heldFor) this.#put(`held/${contact}`, entry.alert.id, '', true);
+      this.#indexAll(entry, true);
     }
   }
 
-  join(entry: AlertEntry, plan: RoutePlan, membership: Membership): void {
-    this.leave(entry, plan.key);
-    entry.on[plan.key] = membership;
-    this.#index(entry.alert.id, plan.key, membership, true);
+  /** The alert has changed. */
+  update(entry: AlertEntry, to: Partial<Pick<AlertEntry, 'alert' | 'transition' | 'reason' | 'receivedAt'>>): void {
+    this.#indexAll(entry, false);
+    Object.assign(entry, to);
+    this.#indexAll(entry, true);
     this.touch(entry);
+  }
+
+  join(entry: AlertEntry, plan: RoutePlan, membership: Membership): void {
+    const before = entry.on[plan.key];
+    if (before !== undefined) this.#index(entry, plan.key, before, false);
+    entry.on[plan.key] = membership;
+    this.#index(entry, plan.key, membership, true);
+    this.touch(entry);
+    if (before !== undefined) this.#tidy(before);
   }
 
   leave(entry: AlertEntry, route: string): void {
     const membership = entry.on[route];
     if (membership === undefined) return;
-    this.#index(entry.alert.id, route, membership, false);
+    this.#index(entry, route, membership, false);
     delete entry.on[route];
     this.touch(entry);
-    // Without alerts an incident is over, and a mute holds nothing back.
+    this.#tidy(membership);
+  }
+
+  /** Without alerts an incident is over, and a mute holds nothing back. */
+  #tidy(membership: Membership): void {
     if (this.memberCount('group', membership.group) === 0) {
       this.tables.group.delete(membership.group);
       this.agenda.delete(GROUP + membership.group);
@@ -176,23 +206,23 @@ export class DispatchState {
   change(entry: AlertEntry, route: string, to: Partial<Omit<Membership, 'group'>>): void {
     const membership = entry.on[route];
     if (membership === undefined) return;
-    this.#index(entry.alert.id, route, membership, false);
+    this.#index(entry, route, membership, false);
     Object.assign(membership, to);
-    this.#index(entry.alert.id, route, membership, true);
+    this.#index(entry, route, membership, true);
     this.touch(entry);
   }
 
   hold(entry: AlertEntry, contact: string): void {
     if (entry.heldFor.includes(contact)) return;
     entry.heldFor = [...entry.heldFor, contact];
-    this.#put(`held/${contact}`, entry.alert.id, '', true);
+    this.#put(`held/${contact}`, entry, '', true);
     this.touch(entry);
   }
 
   release(entry: AlertEntry, contact: string): void {
     if (!entry.heldFor.includes(contact)) return;
     entry.heldFor = entry.heldFor.filter((other) => other !== contact);
-    this.#put(`held/${contact}`, entry.alert.id, '', false);
+    this.#put(`held/${contact}`, entry, '', false);
     this.touch(entry);
   }
 
@@ -204,22 +234,27 @@ export class DispatchState {
     this.flag(entry.alert.id);
   }
 
-  #index(id: string, route: string, { group, mutes, summary, isInStorm }: Membership, isIn: boolean): void {
-    this.#put(`group/${group}`, id, route, isIn);
-    for (const mute of mutes) this.#put(`mute/${mute}`, id, route, isIn);
-    if (summary !== null) this.#put(`summary/${summary}`, id, route, isIn);
-    if (isInStorm) this.#put(`storm/${route}`, id, route, isIn);
+  #indexAll(entry: AlertEntry, isIn: boolean): void {
+    for (const [route, membership] of Object.entries(entry.on)) this.#index(entry, route, membership, isIn);
+    for (const contact of entry.heldFor) this.#put(`held/${contact}`, entry, '', isIn);
   }
 
-  #put(key: string, id: string, route: string, isIn: boolean): void {
-    const member = `${id}\n${route}`;
-    const set = this.#sets.get(key);
-    if (isIn) {
-      if (set === undefined) this.#sets.set(key, new Set([member]));
-      else set.add(member);
-    } else if (set !== undefined) {
-      set.delete(member);
-      if (set.size === 0) this.#sets.delete(key);
-    }
+  #index(entry: AlertEntry, route: string, { group, mutes, summary, isInStorm }: Membership, isIn: boolean): void {
+    this.#put(`group/${group}`, entry, route, isIn);
+    for (const mute of mutes) this.#put(`mute/${mute}`, entry, route, isIn);
+    if (summary !== null) this.#put(`summary/${summary}`, entry, route, isIn);
+    if (isInStorm) this.#put(`storm/${route}`, entry, route, isIn);
+  }
+
+  #put(key: string, { alert }: AlertEntry, route: string, isIn: boolean): void {
+    const member = `${alert.id}\n${route}`;
+    const set = this.#sets.get(key) ?? new Set();
+    if (set.has(member) === isIn) return;
+    if (isFiring(alert)) this.#firing.set(key, (this.#firing.get(key) ?? 0) + (isIn ? 1 : -1));
+    if (isIn) this.#sets.set(key, set.add(member));
+    else set.delete(member);
+    if (set.size > 0) return;
+    this.#sets.delete(key);
+    this.#firing.delete(key);
   }
 }

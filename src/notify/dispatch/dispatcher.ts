@@ -14,19 +14,29 @@ import { levelRank } from '../../domain/alert.ts';
 import type { Operation, OperationResult } from '../../domain/operation.ts';
 import { isFiring } from '../content.ts';
 import { matches } from '../matching.ts';
+import {
+  acknowledge,
+  armAcknowledgement,
+  dropAcknowledgement,
+  expire,
+  isAcknowledgementKey,
+  risen,
+  unacknowledge,
+} from './acknowledging.ts';
+import { backlogEnded } from './backlogs.ts';
 import { type Decided, DispatchState, type Tables } from './dispatch-state.ts';
 import { armEscalations, awaitEscalations, endEscalations, escalate, isEscalationKey } from './escalating.ts';
 import { armFlaps, calmed, flapped, isFlapKey } from './flapping.ts';
-import { armGroup, dueBy, flush, groupOf, isGroupKey, isOld, newsIn } from './grouping.ts';
+import { armGroup, dueBy, flush, groupOf, isGroupKey, isOld, newsIn, remindAnew } from './grouping.ts';
 import { Muting, summaryKey } from './muting.ts';
-import { groupKey, groupValues, type Policy, type RoutePlan } from './policy.ts';
+import type { Policy, RoutePlan } from './policy.ts';
 import { type AlertPreview, previewOf } from './previewing.ts';
+import { entryOf, explainRoutes, plansOf, route } from './routing.ts';
 import type { AlertEntry, StoredSilence } from './state.ts';
 import { isStormKey, Storming } from './storming.ts';
 import { isSummaryKey, sum } from './summing.ts';
-import { armDigests, digest, isDigestKey, isDone, isFlapping } from './telling.ts';
+import { armDigests, digest, isDigestKey, isFlapping } from './telling.ts';
 
-const ACKNOWLEDGEMENT = '3/acknowledgement/';
 const META = 'clock';
 
 export class Dispatcher {
@@ -35,6 +45,8 @@ export class Dispatcher {
   readonly #storming: Storming;
   #isPolicyNew = false;
   #firedTo = 0;
+  /** Nothing has happened yet: time begins with the first event, and no schedule is followed from 1970 on. */
+  #isUntouched = false;
 
   /** @param load puts the stored rows in; without it there is nothing yet */
   constructor(policy: Policy, load: (tables: Tables) => void = () => undefined) {
@@ -83,7 +95,7 @@ export class Dispatcher {
       this.#state.note({ alert, transition: transition.id }, why);
       return;
     }
-    if (kind === 'backlog') this.#backlogEnded(transition);
+    if (kind === 'backlog') backlogEnded(this.#state, this.#muting, transition);
     else this.#changed(transition);
   }
 
@@ -97,11 +109,14 @@ export class Dispatcher {
 
   /** Journal time goes on: every timer due up to and including `until` fires. */
   advance(until: number): void {
+    if (this.#isUntouched) this.#timeBegins(until);
     this.reload(until);
     for (let next = this.#state.agenda.pop(until); next !== null; next = this.#state.agenda.pop(until)) {
       this.#to(next.due);
+      this.#state.boundariesTo = Math.max(this.#state.boundariesTo, next.due);
       this.#fire(next.key);
     }
+    this.#state.boundariesTo = Math.max(this.#state.boundariesTo, until);
     this.#firedTo = Math.max(this.#firedTo, until);
   }
 
@@ -129,8 +144,8 @@ export class Dispatcher {
       return { done: true };
     }
     if (entry === undefined || !isFiring(entry.alert)) return refused(`the alert ${operation.alert} does not fire`, null);
-    if (operation.kind === 'acknowledge') this.#acknowledge(entry, operation);
-    else if (entry.acknowledgement !== null) this.#unacknowledge(entry, `acknowledgement taken back by ${operation.by}`);
+    if (operation.kind === 'acknowledge') acknowledge(this.#state, entry, operation);
+    else if (entry.acknowledgement !== null) unacknowledge(this.#state, entry, `acknowledgement taken back by ${operation.by}`);
     return { done: true };
   }
 
@@ -161,23 +176,25 @@ export class Dispatcher {
     return previewOf(alert, at, { state: this.#state, muting: this.#muting });
   }
 
+  #timeBegins(at: number): void {
+    this.#isUntouched = false;
+    this.#to(at);
+    this.#state.boundariesTo = at;
+    this.#muting.armSchedules();
+  }
+
   /** An event: what it makes due at once has not fired yet. */
   #to(time: number): void {
-    const { now } = this.#state;
     this.#firedTo = 0;
-    if (time <= now) return;
-    this.#state.now = time;
-    if (now === 0) this.#muting.armSchedules();
+    this.#state.now = Math.max(this.#state.now, time);
   }
 
   /** Notes journal time and policy beside the rest, when something of it is about to be written. */
   stamp(): void {
-    const { now, policy, tables } = this.#state;
-    const before = tables.meta.get(META);
+    const { now, boundariesTo, policy, tables } = this.#state;
     const { fingerprint } = policy;
-    const firedTo = this.#firedTo;
-    if (before?.now !== now || before.firedTo !== firedTo || before.fingerprint !== fingerprint)
-      tables.meta.set(META, { now, firedTo, fingerprint });
+    const stamp = { now, boundariesTo, firedTo: this.#firedTo, fingerprint };
+    if (JSON.stringify(tables.meta.get(META)) !== JSON.stringify(stamp)) tables.meta.set(META, stamp);
   }
 
   #begin(): void {
@@ -185,57 +202,69 @@ export class Dispatcher {
     const { tables, policy } = state;
     const meta = tables.meta.get(META);
     state.now = meta?.now ?? 0;
+    state.boundariesTo = meta?.boundariesTo ?? 0;
     this.#firedTo = meta?.firedTo ?? 0;
     state.reindex();
+    this.#isUntouched = meta === undefined;
     this.#muting.begin();
     this.#storming.begin();
-    armFlaps(state);
-    armDigests(state);
     for (const group of tables.group.values()) armGroup(state, group);
     for (const { key, dueAt } of tables.summary.values()) state.agenda.set(summaryKey(key), dueAt);
-    for (const entry of tables.alert.values()) {
-      this.#armAcknowledgement(entry);
-      awaitEscalations(state, entry);
-    }
+    for (const entry of tables.alert.values()) armAcknowledgement(state, entry);
     // A restart, or a reload that changes nothing, is silent.
     this.#isPolicyNew = meta !== undefined && meta.fingerprint !== policy.fingerprint;
+    if (this.#isUntouched || this.#isPolicyNew) return;
+    this.#armPolicy();
+    for (const entry of tables.alert.values()) awaitEscalations(state, entry);
+  }
+
+  /** Timers that follow from the policy: of a new one only from the time of the change on. */
+  #armPolicy(): void {
+    this.#muting.armSchedules();
+    armFlaps(this.#state);
+    armDigests(this.#state);
   }
 
   /** Other routes, contacts, schedules: whoever is to be told now, and was not, is told. */
   #policyChanged(): void {
     const state = this.#state;
+    this.#armPolicy();
+    this.#storming.policyChanged();
     for (const entry of state.entries()) {
-      this.#route(entry);
+      route(state, entry);
       if (Object.keys(entry.on).length === 0) {
         state.note(entry, 'over, and its route is gone: nobody is told that it came and went');
         state.settle(entry);
         continue;
       }
       this.#muting.alertChanged(entry);
-      for (const plan of this.#plansOf(entry)) {
+      for (const plan of plansOf(state, entry)) {
         const group = groupOf(state, plan, entry);
         dueBy(state, group, state.now + plan.groupWaitMs[entry.alert.level] * 1000);
       }
       for (const key of Object.keys(entry.escalations)) if (!state.policy.escalations.has(key)) delete entry.escalations[key];
+      // What nobody was told of yet begins to count with that.
       state.touch(entry);
-      if (isFiring(entry.alert)) armEscalations(state, entry);
+      if (isFiring(entry.alert) && Object.keys(entry.told).length > 0) armEscalations(state, entry);
     }
+    for (const group of [...state.tables.group.values()]) remindAnew(state, group);
   }
 
   #fire(key: string): void {
     const state = this.#state;
-    if (this.#muting.fired(key)) return;
+    if (this.#muting.fired(key)) {
+      this.#storming.tidy();
+      return;
+    }
     if (isGroupKey(key)) flush(state, key);
     else if (isStormKey(key)) this.#storming.flush(key);
     else if (isSummaryKey(key)) sum(state, key);
     else if (isEscalationKey(key)) escalate(state, key);
     else if (isDigestKey(key)) digest(state, key);
+    else if (isAcknowledgementKey(key)) expire(state, key);
     else if (isFlapKey(key)) {
       const entry = calmed(state, key);
       if (entry !== null) this.#tell(entry);
-    } else {
-      const entry = state.entry(key.slice(ACKNOWLEDGEMENT.length));
-      if (entry !== undefined) this.#unacknowledge(entry, `acknowledgement of ${entry.acknowledgement?.by ?? 'nobody'} has expired`);
     }
   }
 
@@ -246,30 +275,20 @@ export class Dispatcher {
       state.note({ alert, transition: id }, 'resolved: nobody had been told of it');
       return;
     }
-    const entry: AlertEntry = known ?? {
-      alert,
-      transition: id,
-      reason,
-      receivedAt,
-      firedAt: state.now,
-      told: {},
-      on: {},
-      acknowledgement: null,
-      escalations: {},
-      heldFor: [],
-    };
-    Object.assign(entry, { alert, transition: id, reason, receivedAt });
-    if (known === undefined) state.tables.alert.set(alert.id, entry);
-    else state.touch(entry);
+    const entry = entryOf(state, { alert, transition: id, reason, receivedAt });
     if (isOld(entry)) state.note(entry, 'retrospective: told in the summary at the end of the backlog');
     else if (kind !== 'no-data') flapped(state, entry);
     const isHigher = kind === 'level' && levelRank(alert.level) > levelRank(fromLevel);
-    if (isHigher) this.#risen(entry);
+    if (isHigher) risen(state, entry);
     if (!isFiring(alert)) endEscalations(state, entry);
-    this.#route(entry);
+    route(state, entry);
     this.#muting.alertChanged(entry);
-    if (isOld(entry)) return;
-    if (kind === 'firing') this.#explainRoutes(entry);
+    this.#storming.tidy();
+    if (isOld(entry)) {
+      if (!isFiring(alert)) dropAcknowledgement(state, entry);
+      return;
+    }
+    if (kind === 'firing') explainRoutes(state, entry);
     this.#tell(entry, kind === 'firing');
     if (!isFiring(alert)) this.#over(entry);
   }
@@ -277,7 +296,7 @@ export class Dispatcher {
   /** News of an alert, on each of its routes: what a storm or a summary tells of is theirs. */
   #tell(entry: AlertEntry, isNew = false): void {
     const state = this.#state;
-    for (const plan of this.#plansOf(entry)) {
+    for (const plan of plansOf(state, entry)) {
       const membership = entry.on[plan.key];
       if (membership === undefined || membership.mutes.length > 0) continue;
       if (membership.summary !== null) this.#hasten(membership.summary, entry, plan);
@@ -297,150 +316,8 @@ export class Dispatcher {
   }
 
   #over(entry: AlertEntry): void {
-    const mutes = Object.values(entry.on).flatMap((membership) => membership.mutes);
-    entry.acknowledgement = null;
-    this.#state.agenda.delete(ACKNOWLEDGEMENT + entry.alert.id);
-    this.#muting.endDone(mutes);
-  }
-
-  /** On the routes as the alert is now; one that is over stays where it was. What another route told of it, it keeps. */
-  #route(entry: AlertEntry): void {
-    const state = this.#state;
-    if (!isFiring(entry.alert)) {
-      for (const route of Object.keys(entry.on)) if (state.policy.route(route) === undefined) state.leave(entry, route);
-      if (Object.keys(entry.on).length > 0 || isDone(state, entry)) return;
-    }
-    const plans = state.policy.routesOf(entry.alert);
-    for (const route of Object.keys(entry.on)) if (!plans.some(({ key }) => key === route)) state.leave(entry, route);
-    for (const plan of plans) {
-      const group = groupKey(plan, groupValues(plan, entry.alert));
-      if (entry.on[plan.key]?.group === group) continue;
-      groupOf(state, plan, entry);
-      state.join(entry, plan, { group, mutes: [], summary: null, isInStorm: false });
-    }
-  }
-
-  #plansOf(entry: AlertEntry): RoutePlan[] {
-    return Object.keys(entry.on).flatMap((key) => this.#state.policy.route(key) ?? []);
-  }
-
-  #explainRoutes(entry: AlertEntry): void {
-    for (const plan of this.#plansOf(entry)) {
-      const persons = this.#state.policy.persons(plan.to, this.#state.now);
-      const whom = persons.length === 0 ? 'tells nobody' : `to ${persons.join(', ')}`;
-      const waitMs = plan.groupWaitMs[entry.alert.level];
-      this.#state.note(entry, `${plan.name} ${whom}${waitMs === 0 || persons.length === 0 ? '' : `, in ${waitMs / 1000} s`}`);
-    }
-  }
-
-  #backlogEnded({ id, backlog, alert }: Transition): void {
-    const state = this.#state;
-    if (backlog === undefined) return;
-    const { device, from, to } = backlog;
-    const listed = new Map(backlog.alerts.filter(({ firedAt }) => firedAt !== null).map((each) => [each.id, each]));
-    const left = state.entries().filter((entry) => isOld(entry) && entry.alert.device === device && !listed.has(entry.alert.id));
-    const entries = [...listed.values()].map((each) => this.#ofBacklog(each, id));
-    for (const entry of left) {
-      entry.alert = { ...entry.alert, flags: entry.alert.flags.filter((flag) => flag !== 'retrospective') };
-      state.touch(entry);
-    }
-    const more = Math.max(0, backlog.more - left.length);
-    const all = [...entries, ...left];
-    if (all.length === 0)
-      state.note({ alert, transition: id }, `summary of the backlog of ${device}: nothing in it had fired, nobody is told`);
-    const key = `backlog/${id}`;
-    let isAny = false;
-    for (const entry of all) {
-      for (const plan of this.#plansOf(entry)) {
-        if ((entry.on[plan.key]?.mutes.length ?? 0) > 0) continue;
-        state.change(entry, plan.key, { summary: key, isInStorm: false });
-        isAny = true;
-      }
-    }
-    if (!isAny) return;
-    state.tables.summary.set(key, { kind: 'backlog', key, device, from, to, dueAt: state.now, more });
-    state.agenda.set(summaryKey(key), state.now);
-  }
-
-  #ofBacklog(alert: Alert, transition: string): AlertEntry {
-    const state = this.#state;
-    const known = state.entry(alert.id);
-    const reason = known?.reason ?? 'in a backlog';
-    const entry: AlertEntry = known ?? {
-      alert,
-      transition,
-      reason,
-      receivedAt: null,
-      firedAt: state.now,
-      told: {},
-      on: {},
-      acknowledgement: null,
-      escalations: {},
-      heldFor: [],
-    };
-    Object.assign(entry, { alert, transition });
-    if (known === undefined) state.tables.alert.set(alert.id, entry);
-    else state.touch(entry);
-    this.#routeAll(entry);
-    this.#muting.alertChanged(entry);
-    return entry;
-  }
-
-  /** Also of what came and went before it was ever on a route. */
-  #routeAll(entry: AlertEntry): void {
-    if (Object.keys(entry.on).length > 0) {
-      this.#route(entry);
-      return;
-    }
-    for (const plan of this.#state.policy.routesOf(entry.alert)) {
-      const { key } = groupOf(this.#state, plan, entry);
-      this.#state.join(entry, plan, { group: key, mutes: [], summary: null, isInStorm: false });
-    }
-  }
-
-  #acknowledge(entry: AlertEntry, { by, comment, until }: Extract<Operation, { kind: 'acknowledge' }>): void {
-    const state = this.#state;
-    entry.acknowledgement = { by, at: state.now, until, level: entry.alert.level };
-    endEscalations(state, entry);
-    this.#armAcknowledgement(entry);
-    state.touch(entry);
-    state.flag(entry.alert.id);
-    const end = until === null ? '' : ` until ${new Date(until / 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-    state.note(entry, `acknowledged by ${by}${end}${comment === null || comment === '' ? '' : `: ${comment}`}`);
-  }
-
-  /** Reminders and escalation begin again, the first reminder at once. */
-  #unacknowledge(entry: AlertEntry, why: string): void {
-    const state = this.#state;
-    if (entry.acknowledgement === null) return;
-    entry.acknowledgement = null;
-    state.agenda.delete(ACKNOWLEDGEMENT + entry.alert.id);
-    state.touch(entry);
-    state.flag(entry.alert.id);
-    state.note(entry, why);
-    for (const { group: key } of Object.values(entry.on)) {
-      const group = state.tables.group.get(key);
-      if (group === undefined || group.remindAt === null) continue;
-      group.remindAt = state.now;
-      armGroup(state, group);
-    }
-    armEscalations(state, entry);
-  }
-
-  /** Acknowledged was what it was before. */
-  #risen(entry: AlertEntry): void {
-    const { acknowledgement, alert } = entry;
-    if (acknowledgement !== null && levelRank(alert.level) > levelRank(acknowledgement.level)) {
-      entry.acknowledgement = null;
-      this.#state.agenda.delete(ACKNOWLEDGEMENT + alert.id);
-      this.#state.note(entry, `${alert.level} is more than ${acknowledgement.by} has acknowledged (${acknowledgement.level})`);
-      this.#state.flag(alert.id);
-    }
-    if (entry.acknowledgement === null) endEscalations(this.#state, entry);
-  }
-
-  #armAcknowledgement({ alert, acknowledgement }: AlertEntry): void {
-    this.#state.agenda.set(ACKNOWLEDGEMENT + alert.id, acknowledgement?.until ?? Number.POSITIVE_INFINITY);
+    dropAcknowledgement(this.#state, entry);
+    this.#muting.endDone(entry.alert);
   }
 
   #silence(silence: StoredSilence | Omit<StoredSilence, 'endedAt' | 'endedBy'>): OperationResult {

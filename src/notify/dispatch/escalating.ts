@@ -25,10 +25,10 @@ export function armEscalations(state: DispatchState, entry: AlertEntry): void {
   awaitEscalations(state, entry);
 }
 
-/** Sets the timer of what has begun; after a start too, which begins nothing. */
+/** Sets the timer of what has begun; after a start too, which begins nothing. What is held back goes on when its mute has ended. */
 export function awaitEscalations(state: DispatchState, entry: AlertEntry): void {
   const { alert, acknowledgement } = entry;
-  const isOn = isFiring(alert) && acknowledgement === null;
+  const isOn = isFiring(alert) && acknowledgement === null && !isHeldBack(entry);
   const due = isOn ? Math.min(...Object.keys(entry.escalations).map((key) => dueOf(state, entry, key))) : Number.POSITIVE_INFINITY;
   state.agenda.set(ESCALATION + alert.id, due);
 }
@@ -43,7 +43,6 @@ export function endEscalations(state: DispatchState, entry: AlertEntry): void {
 export function escalate(state: DispatchState, agendaKey: string): void {
   const entry = state.entry(agendaKey.slice(ESCALATION.length));
   if (entry === undefined) return;
-  // What is held back now goes on when its mute has ended.
   if (isHeldBack(entry)) return;
   for (const key of Object.keys(entry.escalations)) if (dueOf(state, entry, key) <= state.now) step(state, entry, key);
   armEscalations(state, entry);
@@ -76,7 +75,11 @@ function step(state: DispatchState, entry: AlertEntry, key: string): void {
   }
   const [membership] = Object.values(entry.on);
   const group = membership === undefined ? undefined : state.tables.group.get(membership.group);
-  for (const contact of state.policy.persons(next.to, state.now)) {
+  const persons = state.policy.persons(next.to, state.now);
+  if (persons.length === 0) for (const peer of peers) state.note(peer, `step ${at + 1} of its escalation: nobody is on call`);
+  for (const contact of persons) {
+    // Who was told at this instant knows.
+    if (peers.every((peer) => peer.told[contact]?.at === state.now)) continue;
     const picks = peers.map((peer): Pick => ({ entry: peer, news: newsFor(state, peer, contact) ?? 'still' }));
     const cause = { kind: 'escalation', step: at + 1, steps: escalation.steps.length, afterMs: next.afterMs } as const;
     send(state, contact, { cause, picks, mayBeHeld: true, ...(group !== undefined && { first: group.first }) });

@@ -19,7 +19,8 @@ export function flapped(state: DispatchState, entry: AlertEntry): void {
   const key = flapKey(entry);
   const before = state.tables.flap.get(key);
   if (limit === null) {
-    if (before !== undefined) state.tables.flap.delete(key);
+    state.tables.flap.delete(key);
+    arm(state, key);
     return;
   }
   if (before === undefined && state.tables.flap.size >= FLAPS_MAX) return;

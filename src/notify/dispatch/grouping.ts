@@ -8,11 +8,12 @@
  * What is muted, waits for a summary, belongs to a storm or to a backlog is told elsewhere.
  */
 import { type Cause, isFiring } from '../content.ts';
+import { Audience } from './audience.ts';
 import { type DispatchState, GROUP, type Member } from './dispatch-state.ts';
 import { armEscalations } from './escalating.ts';
 import { groupKey, groupValues, type RoutePlan } from './policy.ts';
 import type { AlertEntry, Group } from './state.ts';
-import { isDone, isHeld, isPressing, newsFor, type Pick, send, toldOf } from './telling.ts';
+import { isHeld, isPressing, isReminded, newsFor, type Pick, send } from './telling.ts';
 
 export const isGroupKey = (key: string): boolean => key.startsWith(GROUP);
 
@@ -36,11 +37,11 @@ export const isOld = ({ alert }: AlertEntry): boolean => alert.flags.includes('r
 /** The alert has news for its group: when they go out at the latest. */
 export function newsIn(state: DispatchState, plan: RoutePlan, entry: AlertEntry): void {
   const group = groupOf(state, plan, entry);
-  const contacts = contactsOf(state, plan, [entry]);
+  const contacts = new Audience(state).of(plan.key, [entry]);
   const all = contacts.map((contact) => ({ contact, news: newsFor(state, entry, contact) }));
   const isUrgent = all.some(({ contact, news }) => news !== null && isPressing(entry, contact, news));
   const waitUs = plan.groupWaitMs[entry.alert.level] * 1000;
-  const isOver = !isFiring(entry.alert) && !state.members('group', group.key).some((member) => isFiring(member.entry.alert));
+  const isOver = !isFiring(entry.alert) && !state.isAnyFiring('group', group.key);
   const dueAt = isUrgent || isOver ? state.now + waitUs : Math.max(state.now + waitUs, intervalEnd(group, plan));
   dueBy(state, group, dueAt);
 }
@@ -54,6 +55,15 @@ export function dueBy(state: DispatchState, group: Group, dueAt: number): void {
 export function toldElsewhere(state: DispatchState, group: Group, plan: RoutePlan): void {
   group.lastSentAt = state.now;
   remindLater(state, group, plan);
+  armGroup(state, group);
+}
+
+/** By another policy: how often is what it says now. */
+export function remindAnew(state: DispatchState, group: Group): void {
+  const plan = state.policy.route(group.route);
+  if (plan === undefined || group.remindAt === null) return;
+  const since = group.lastSentAt ?? state.now;
+  group.remindAt = plan.repeatIntervalMs === null ? null : Math.max(state.now, since + plan.repeatIntervalMs * 1000);
   armGroup(state, group);
 }
 
@@ -78,13 +88,14 @@ export function flush(state: DispatchState, agendaKey: string): void {
   const here = members.filter((member) => !isToldElsewhere(member)).map(({ entry }) => entry);
   const isReminding = group.remindAt !== null && group.remindAt <= state.now;
   const since = group.lastSentAt;
-  const isSent = sendNews(state, { group, plan, entries: here, isReminding });
+  const audience = new Audience(state);
+  const isSent = sendNews(state, { group, plan, entries: here, isReminding, audience });
   if (isSent) group.lastSentAt = state.now;
   if (isSent || isReminding) remindLater(state, group, plan);
   else if (since === null && here.some(({ alert }) => isFiring(alert))) group.remindAt ??= remindAt(state, plan);
   for (const entry of here) {
     if (isFiring(entry.alert)) armEscalations(state, entry);
-    else if (isDone(state, entry)) leave(state, entry, plan);
+    else if (audience.isDone(entry, plan.key)) leave(state, entry, plan);
   }
   if (state.memberCount('group', group.key) === 0) forget(state, group);
   else armGroup(state, group);
@@ -99,22 +110,24 @@ function leave(state: DispatchState, entry: AlertEntry, plan: RoutePlan): void {
 /** @returns whether anything went out, or was held back by a limit */
 function sendNews(
   state: DispatchState,
-  of: { group: Group; plan: RoutePlan; entries: readonly AlertEntry[]; isReminding: boolean },
+  of: { group: Group; plan: RoutePlan; entries: readonly AlertEntry[]; isReminding: boolean; audience: Audience },
 ): boolean {
-  const { group, plan, entries, isReminding } = of;
+  const { group, plan, entries, isReminding, audience } = of;
   const isAnyFiring = entries.some(({ alert }) => isFiring(alert));
   const isIntervalOver = state.now >= intervalEnd(group, plan);
-  const onRoute = new Set(state.policy.persons(plan.to, state.now));
   let isSent = false;
   let isWaiting = false;
-  for (const contact of contactsOf(state, plan, entries)) {
-    const isTold = (entry: AlertEntry): boolean => onRoute.has(contact) || entry.told[contact] !== undefined;
-    const picks = entries.filter(isTold).flatMap((entry): Pick[] => {
+  for (const contact of audience.of(plan.key, entries)) {
+    const picks = entries.flatMap((entry): Pick[] => {
+      if (!audience.hears(entry, plan.key, contact)) return [];
       const news = newsFor(state, entry, contact);
       return news === null || isHeld(entry, contact) ? [] : [{ entry, news }];
     });
-    const isRemindedOf = ({ alert, acknowledgement }: AlertEntry): boolean => isFiring(alert) && acknowledgement === null;
-    const reminded = isReminding && onRoute.has(contact) ? entries.filter(isRemindedOf) : [];
+    const isToRemind = (entry: AlertEntry): boolean =>
+      isFiring(entry.alert) &&
+      entry.acknowledgement === null &&
+      !isReminded(state, entry, { contact, repeatIntervalMs: plan.repeatIntervalMs });
+    const reminded = isReminding && audience.isNamed(plan.key, contact) ? entries.filter(isToRemind) : [];
     const told = picks.filter(({ news }) => news !== 'resolved' || plan.sendResolved || !isAnyFiring);
     const isPressed = told.some(({ entry, news }) => isPressing(entry, contact, news));
     const isDue = isPressed || (told.length > 0 && (!isAnyFiring || isIntervalOver));
@@ -135,12 +148,6 @@ function sendNews(
   return isSent;
 }
 
-/** Whoever the route names now, and whoever was told of one of them before: in an order that a start does not change. */
-export function contactsOf(state: DispatchState, plan: RoutePlan, entries: readonly AlertEntry[]): string[] {
-  const told = new Set(entries.flatMap((entry) => toldOf(state, entry)));
-  return [...new Set([...state.policy.persons(plan.to, state.now), ...[...told].sort()])];
-}
-
 const intervalEnd = ({ lastSentAt }: Group, { groupIntervalMs }: RoutePlan): number =>
   lastSentAt === null ? 0 : lastSentAt + groupIntervalMs * 1000;
 
@@ -148,7 +155,7 @@ const remindAt = (state: DispatchState, { repeatIntervalMs }: RoutePlan): number
   repeatIntervalMs === null ? null : state.now + repeatIntervalMs * 1000;
 
 function remindLater(state: DispatchState, group: Group, plan: RoutePlan): void {
-  const isAnyFiring = state.members('group', group.key).some(({ entry }) => isFiring(entry.alert));
+  const isAnyFiring = state.isAnyFiring('group', group.key);
   group.remindAt = isAnyFiring ? remindAt(state, plan) : null;
 }
 

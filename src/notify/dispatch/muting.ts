@@ -1,22 +1,22 @@
 /**
  * What holds an alert back on a route, and what goes out at the end of that. In this order, each a key:
  *
- *     inhibition   an unresolved source matches that has equal values; an alert that is source and target is not inhibited by
- *                  another one of which the same is true, as they would mute each other
+ *     inhibition   an unresolved source matches that has equal values, and that the alert does not inhibit in turn
  *     schedule     the route is not `active`, or is `muted`, at this time
  *     silence      one that has begun and not ended matches
  *
  * A mute remembers what it held back. When the last one ends that holds an alert, the alert goes into that mute's summary: what
  * fires still, and what came and went. So nothing is lost by having been muted, and nothing comes out of it one by one.
  */
+import type { Alert } from '../../domain/alert.ts';
 import { isWithin, nextBoundary } from '../calendar.ts';
 import { isFiring } from '../content.ts';
 import { labelOf, matches } from '../matching.ts';
 import type { Inhibition } from '../notify-config.ts';
+import { Audience } from './audience.ts';
 import type { DispatchState } from './dispatch-state.ts';
 import { DEFAULT_ROUTE, type RoutePlan } from './policy.ts';
 import type { AlertEntry, Mute, StoredSilence } from './state.ts';
-import { isDone } from './telling.ts';
 
 /** Alerts that one mute keeps for its summary; past that the oldest that are over are only counted. */
 const KEPT_PER_MUTE_MAX = 1000;
@@ -26,6 +26,11 @@ const SILENCE = '1/silence/';
 const SCHEDULE = '2/schedule/';
 
 type Keyed = Inhibition & { readonly key: string };
+interface Standing {
+  readonly sources: readonly string[];
+  readonly targets: readonly string[];
+}
+const STANDS_NOWHERE: Standing = { sources: [], targets: [] };
 
 export class Muting {
   readonly #state: DispatchState;
@@ -33,18 +38,17 @@ export class Muting {
   readonly #sources = new Map<string, Set<string>>();
   readonly #targets = new Map<string, Set<string>>();
   /** Under which keys an alert stands in them. */
-  readonly #standing = new Map<string, { sources: readonly string[]; targets: readonly string[] }>();
+  readonly #standing = new Map<string, Standing>();
 
   constructor(state: DispatchState) {
     this.#state = state;
     state.onForgotten = (id) => this.#unplace(id);
   }
 
-  /** After a start: what there is of alerts, silences and schedules. */
+  /** After a start: what there is of alerts and silences. */
   begin(): void {
     for (const entry of this.#state.tables.alert.values()) this.#place(entry);
     for (const silence of this.#state.tables.silence.values()) this.#armSilence(silence);
-    if (this.#state.now > 0) this.armSchedules();
   }
 
   /** From the first event on: windows go back to the beginning of time, and there was nothing to mute. */
@@ -54,12 +58,15 @@ export class Muting {
 
   /** The alert is new or has changed: who it inhibits, and what holds it back. */
   alertChanged(entry: AlertEntry): void {
-    const before = this.#standing.get(entry.alert.id)?.sources ?? [];
+    const before = this.#standing.get(entry.alert.id) ?? STANDS_NOWHERE;
     this.#place(entry);
-    const now = this.#standing.get(entry.alert.id)?.sources ?? [];
+    const now = this.#standing.get(entry.alert.id) ?? STANDS_NOWHERE;
     this.remute(entry);
     if (!isFiring(entry.alert)) for (const { mutes } of Object.values(entry.on)) this.#bound(mutes.at(-1));
-    for (const key of [...before, ...now]) if (before.includes(key) !== now.includes(key)) this.#remuteTargets(key);
+    // As another one's target, it may mute that one no longer.
+    const isOtherTarget = before.targets.join('\n') !== now.targets.join('\n');
+    for (const key of new Set([...before.sources, ...now.sources]))
+      if (isOtherTarget || before.sources.includes(key) !== now.sources.includes(key)) this.#remuteTargets(key);
   }
 
   /** What holds the alert back on each of its routes, now. */
@@ -75,26 +82,26 @@ export class Muting {
   }
 
   mutesOf(entry: Pick<AlertEntry, 'alert'>, plan: RoutePlan, now: number = this.#state.now): string[] {
-    const { policy, tables } = this.#state;
+    const { policy } = this.#state;
     const inhibited = policy.inhibitions.flatMap((inhibition) => {
       if (!matches(inhibition.target, entry.alert)) return [];
       const key = keyOf(inhibition, entry);
-      return this.#isInhibited(entry, inhibition, key) ? [key] : [];
+      return this.#isInhibited(entry, key) ? [key] : [];
     });
     const scheduled = isOff(plan, this.#state, now) ? [`schedule/${plan.key}`] : [];
-    const silenced = [...tables.silence.values()].flatMap((silence) =>
+    const silenced = this.#silences().flatMap((silence) =>
       isInForce(silence, now) && matches(silence.match, entry.alert) ? [`silence/${silence.id}`] : [],
     );
     // After a start they come in another order: of what holds an alert back, the last one's end tells of it.
-    return [...inhibited, ...scheduled, ...silenced.sort()];
+    return [...inhibited, ...scheduled, ...silenced];
   }
 
   silence(silence: StoredSilence): void {
     const { silence: silences } = this.#state.tables;
     silences.set(silence.id, silence);
-    const ended = [...silences.values()]
+    const ended = this.#silences()
       .filter(({ endedAt }) => endedAt !== null)
-      .sort((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0) || (a.id < b.id ? -1 : 1));
+      .sort((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0));
     for (const { id } of ended.slice(0, Math.max(0, ended.length - ENDED_KEPT_MAX))) silences.delete(id);
     this.#armSilence(silence);
     this.remuteAll();
@@ -109,12 +116,17 @@ export class Muting {
     for (const { entry } of this.#state.members('mute', `silence/${id}`)) this.remute(entry);
   }
 
-  /** Silences that were to hold until what they match is resolved, and it is. */
-  endDone(mutes: readonly string[]): void {
-    for (const key of mutes) {
-      const silence = key.startsWith('silence/') ? this.#state.tables.silence.get(key.slice('silence/'.length)) : undefined;
-      if (silence === undefined || silence.endsAt !== null || !isInForce(silence, this.#state.now)) continue;
-      if (!this.#state.members('mute', key).some(({ entry }) => isFiring(entry.alert))) this.endSilence(silence.id, null);
+  /**
+   * The alert is over: silences that were to hold until what they match is resolved, and it is. At whatever level it fires: one
+   * that has risen beyond the silence is no end of it, and one that ended there does not leave it in force for ever.
+   */
+  endDone(over: Alert): void {
+    for (const silence of this.#silences()) {
+      if (silence.endsAt !== null || !isInForce(silence, this.#state.now)) continue;
+      const ofAnyLevel = { ...silence.match, levels: null };
+      if (!matches(ofAnyLevel, over)) continue;
+      const isAnyLeft = this.#state.tables.alert.values().some(({ alert }) => isFiring(alert) && matches(ofAnyLevel, alert));
+      if (!isAnyLeft) this.endSilence(silence.id, null);
     }
   }
 
@@ -134,6 +146,11 @@ export class Muting {
     this.#armSchedule(key.slice(SCHEDULE.length));
     this.remuteAll();
     return true;
+  }
+
+  /** In an order that a restart does not change. */
+  #silences(): StoredSilence[] {
+    return [...this.#state.tables.silence.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   #hold(entry: AlertEntry, plan: RoutePlan, mutes: readonly string[]): void {
@@ -157,9 +174,13 @@ export class Muting {
   #toSummary(entry: AlertEntry, plan: RoutePlan, ended: string): void {
     const state = this.#state;
     const mute = state.tables.mute.get(ended);
-    const isNews = isFiring(entry.alert) || !isDone(state, entry) || Object.keys(entry.told).length === 0;
-    if (mute === undefined || !isNews) {
+    const audience = new Audience(state);
+    const isOver = audience.isDone(entry, plan.key);
+    if (mute === undefined || (isOver && !audience.isNewTo(entry, plan.key))) {
       state.change(entry, plan.key, { mutes: [], summary: null });
+      if (!isOver) return;
+      state.leave(entry, plan.key);
+      state.settle(entry);
       return;
     }
     const dueAt = state.now + (isFiring(entry.alert) ? plan.groupWaitMs[entry.alert.level] : plan.groupWaitMs.info) * 1000;
@@ -212,22 +233,29 @@ export class Muting {
     state.settle(oldest.entry);
   }
 
-  #isInhibited(entry: Pick<AlertEntry, 'alert'>, { source }: Keyed, key: string): boolean {
+  /** By an alert other than itself, and not by one that it mutes in turn: of two that mute each other nobody would hear. */
+  #isInhibited({ alert }: Pick<AlertEntry, 'alert'>, key: string): boolean {
     const sources = this.#sources.get(key);
     if (sources === undefined) return false;
-    const isBoth = matches(source, entry.alert);
+    const own = this.#sourceKeys(alert);
     for (const id of sources) {
-      if (id === entry.alert.id) continue;
-      if (!isBoth || this.#targets.get(key)?.has(id) !== true) return true;
+      if (id === alert.id) continue;
+      if (own.length === 0) return true;
+      const targets = this.#standing.get(id)?.targets ?? [];
+      if (!own.some((each) => targets.includes(each))) return true;
     }
     return false;
   }
 
+  /** Who is muted by this, or was, and should not be any more. */
   #remuteTargets(key: string): void {
-    for (const id of [...(this.#targets.get(key) ?? [])].sort()) {
+    const changed = [...(this.#targets.get(key) ?? [])].flatMap((id): AlertEntry[] => {
       const entry = this.#state.entry(id);
-      if (entry !== undefined) this.remute(entry);
-    }
+      if (entry === undefined) return [];
+      const isHeld = Object.values(entry.on).some(({ mutes }) => mutes.includes(key));
+      return isHeld === this.#isInhibited(entry, key) ? [] : [entry];
+    });
+    for (const entry of changed.sort((a, b) => (a.alert.id < b.alert.id ? -1 : 1))) this.remute(entry);
   }
 
   #place(entry: AlertEntry): void {
@@ -235,12 +263,17 @@ export class Muting {
     this.#unplace(alert.id);
     const { inhibitions } = this.#state.policy;
     if (inhibitions.length === 0) return;
-    const sources = inhibitions.filter(({ source }) => isFiring(alert) && matches(source, alert)).map((each) => keyOf(each, entry));
+    const sources = this.#sourceKeys(alert);
     const targets = inhibitions.filter(({ target }) => matches(target, alert)).map((each) => keyOf(each, entry));
     if (sources.length + targets.length === 0) return;
     for (const key of sources) put(this.#sources, key, alert.id);
     for (const key of targets) put(this.#targets, key, alert.id);
     this.#standing.set(alert.id, { sources, targets });
+  }
+
+  #sourceKeys(alert: Alert): string[] {
+    if (!isFiring(alert)) return [];
+    return this.#state.policy.inhibitions.flatMap((each) => (matches(each.source, alert) ? [keyOf(each, { alert })] : []));
   }
 
   #unplace(id: string): void {
@@ -252,17 +285,17 @@ export class Muting {
   }
 
   #armSilence({ id, startsAt, endsAt, endedAt }: StoredSilence): void {
-    const { agenda, now } = this.#state;
+    const { agenda, boundariesTo } = this.#state;
     if (endedAt !== null) {
       agenda.delete(SILENCE + id);
       return;
     }
-    agenda.set(SILENCE + id, startsAt > now ? startsAt : (endsAt ?? Number.POSITIVE_INFINITY));
+    agenda.set(SILENCE + id, startsAt > boundariesTo ? startsAt : (endsAt ?? Number.POSITIVE_INFINITY));
   }
 
   #armSchedule(id: string): void {
     const schedule = this.#state.policy.schedules.get(id);
-    if (schedule !== undefined) this.#state.agenda.set(SCHEDULE + id, nextBoundary(schedule, this.#state.now));
+    if (schedule !== undefined) this.#state.agenda.set(SCHEDULE + id, nextBoundary(schedule, this.#state.boundariesTo));
   }
 }
 

@@ -12,6 +12,9 @@ export interface Told {
   readonly state: 'firing' | 'flapping' | 'resolved';
   readonly level: Level;
   readonly noData: boolean;
+  readonly at: number;
+  /** When it was last told that it fires still. */
+  readonly remindedAt: number | null;
 }
 
 /** An alert on one route. */

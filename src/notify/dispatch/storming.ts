@@ -6,17 +6,19 @@
  */
 import { type Level, levelRank } from '../../domain/alert.ts';
 import { type Explanation, isFiring } from '../content.ts';
+import { Audience } from './audience.ts';
 import type { DispatchState } from './dispatch-state.ts';
 import { armEscalations } from './escalating.ts';
-import { contactsOf } from './grouping.ts';
 import type { RoutePlan } from './policy.ts';
 import type { AlertEntry, Fired, Storm } from './state.ts';
-import { isDone, isHeld, newsFor, type Pick as Picked, send } from './telling.ts';
+import { isHeld, isReminded, newsFor, type Pick as Picked, send } from './telling.ts';
 
 const STORM = '5/storm/';
 export const isStormKey = (key: string): boolean => key.startsWith(STORM);
-/** Of equal ones, the label that most likely is the cause. */
-const LIKELY_CAUSES = ['gateway', 'site'];
+/** The likeliest first; other labels come after them. */
+const LIKELY_CAUSES = ['gateway', 'rule', 'site'];
+/** A share of what explains most. */
+const NEARLY = 0.9;
 
 export class Storming {
   readonly #state: DispatchState;
@@ -27,6 +29,20 @@ export class Storming {
 
   begin(): void {
     for (const storm of this.#state.tables.storm.values()) this.#arm(storm);
+  }
+
+  /** By another policy: a storm of a route that is gone is over. */
+  policyChanged(): void {
+    const { tables, policy } = this.#state;
+    for (const storm of [...tables.storm.values()]) if (policy.route(storm.route) === undefined) this.#end(storm, this.#membersOf(storm));
+    for (const route of [...tables.rate.keys()]) if (policy.route(route) === undefined) tables.rate.delete(route);
+  }
+
+  /** Its alerts may have left otherwise than by their end: muted, or to another route. */
+  tidy(): void {
+    const { tables } = this.#state;
+    if (tables.storm.size === 0) return;
+    for (const storm of [...tables.storm.values()]) if (this.#state.memberCount('storm', storm.route) === 0) this.#end(storm, []);
   }
 
   /** The alert newly fires on the route. @returns whether a storm tells of it */
@@ -68,7 +84,7 @@ export class Storming {
     const storm = state.tables.storm.get(agendaKey.slice(STORM.length));
     const plan = storm === undefined ? undefined : state.policy.route(storm.route);
     if (storm === undefined) return;
-    const members = state.members('storm', storm.route).map(({ entry }) => entry);
+    const members = this.#membersOf(storm);
     if (plan === undefined) {
       this.#end(storm, members);
       return;
@@ -76,7 +92,7 @@ export class Storming {
     const isReminding = storm.remindAt !== null && storm.remindAt <= state.now;
     storm.dueAt = null;
     const firing = members.filter(({ alert }) => isFiring(alert));
-    const onRoute = new Set(state.policy.persons(plan.to, state.now));
+    const audience = new Audience(state);
     const cause = {
       kind: 'storm',
       phase: storm.lastSentAt === null ? 'begun' : firing.length === 0 ? 'over' : 'goes-on',
@@ -86,12 +102,13 @@ export class Storming {
       firing: firing.length,
     } as const;
     let isSent = false;
-    for (const contact of contactsOf(state, plan, members)) {
+    for (const contact of audience.of(plan.key, members)) {
       const picks = members.flatMap((entry): Picked[] => {
         if (isHeld(entry, contact)) return [];
-        if (!onRoute.has(contact) && entry.told[contact] === undefined) return [];
-        const isReminded = isReminding && onRoute.has(contact) && isFiring(entry.alert) && entry.acknowledgement === null;
-        const news = newsFor(state, entry, contact) ?? (isReminded ? 'still' : null);
+        if (!audience.hears(entry, plan.key, contact)) return [];
+        const isStill = isReminding && audience.isNamed(plan.key, contact) && isFiring(entry.alert) && entry.acknowledgement === null;
+        const isToRemind = isStill && !isReminded(state, entry, { contact, repeatIntervalMs: plan.repeatIntervalMs });
+        const news = newsFor(state, entry, contact) ?? (isToRemind ? 'still' : null);
         return news === null ? [] : [{ entry, news }];
       });
       if (picks.length === 0) continue;
@@ -106,7 +123,7 @@ export class Storming {
       this.#end(storm, members);
       return;
     }
-    for (const entry of members) if (isDone(state, entry)) this.#leave(entry, storm);
+    for (const entry of members) if (audience.isDone(entry, plan.key)) this.#leave(entry, storm);
     this.#arm(storm);
   }
 
@@ -135,11 +152,13 @@ export class Storming {
     this.#due(storm, plan, entry);
   }
 
-  #due(storm: Storm, plan: RoutePlan, { alert }: AlertEntry): void {
+  #due(storm: Storm, plan: RoutePlan, { alert, on }: AlertEntry): void {
     const state = this.#state;
     const isHigher = isFiring(alert) && levelRank(alert.level) > levelRank(storm.level);
-    const isOver = !isFiring(alert) && !state.members('storm', plan.key).some(({ entry }) => isFiring(entry.alert));
-    const waitEnd = state.now + plan.groupWaitMs[alert.level] * 1000;
+    const isOver = !isFiring(alert) && !state.isAnyFiring('storm', plan.key);
+    // What its group would have told by then does not wait any longer.
+    const groupDueAt = state.tables.group.get(on[plan.key]?.group ?? '')?.dueAt ?? Number.POSITIVE_INFINITY;
+    const waitEnd = Math.max(state.now, Math.min(groupDueAt, state.now + plan.groupWaitMs[alert.level] * 1000));
     const isAtOnce = isHigher || isOver || storm.lastSentAt === null;
     const dueAt = isAtOnce ? waitEnd : Math.max(waitEnd, (storm.lastSentAt ?? 0) + plan.groupIntervalMs * 1000);
     if (storm.dueAt === null || dueAt < storm.dueAt) storm.dueAt = dueAt;
@@ -152,6 +171,10 @@ export class Storming {
     this.#state.agenda.set(STORM + storm.route, due);
   }
 
+  #membersOf({ route }: Storm): AlertEntry[] {
+    return this.#state.members('storm', route).map(({ entry }) => entry);
+  }
+
   #leave(entry: AlertEntry, { route }: Storm): void {
     this.#state.leave(entry, route);
     this.#state.settle(entry);
@@ -161,8 +184,9 @@ export class Storming {
   #end(storm: Storm, members: readonly AlertEntry[]): void {
     this.#state.agenda.delete(STORM + storm.route);
     this.#state.tables.storm.delete(storm.route);
+    const audience = new Audience(this.#state);
     for (const entry of members) {
-      if (isFiring(entry.alert) || !isDone(this.#state, entry)) this.#state.change(entry, storm.route, { isInStorm: false });
+      if (!audience.isDone(entry, storm.route)) this.#state.change(entry, storm.route, { isInStorm: false });
       else this.#leave(entry, storm);
     }
   }
@@ -172,27 +196,35 @@ function worst(entries: readonly AlertEntry[], atLeast: Level | null): Level | n
   return entries.reduce<Level | null>((level, { alert }) => (levelRank(alert.level) > levelRank(level) ? alert.level : level), atLeast);
 }
 
-/** The label and value that most of them share; of equal ones the likelier cause. Null when nothing is shared by two. */
-const compared = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-
+/**
+ * The label and value that most of them share. Of those that explain nearly as many the likeliest cause counts: a dead gateway tells
+ * more than the site at which everything is. Null when nothing is shared by two.
+ */
 export function explained(entries: readonly Pick<AlertEntry, 'alert'>[]): Explanation | null {
   const counts = new Map<string, { name: string; value: string; count: number }>();
-  const add = (name: string, value: string): void => {
+  const add = (name: string, value: string, by = 1): void => {
     const key = `${name}\n${value}`;
     const known = counts.get(key);
-    if (known === undefined) counts.set(key, { name, value, count: 1 });
-    else known.count += 1;
+    if (known === undefined) counts.set(key, { name, value, count: by });
+    else known.count += by;
   };
   for (const { alert } of entries) {
     for (const [name, value] of Object.entries(alert.labels)) add(name, value);
     add('rule', alert.rule);
   }
-  const order = ({ name }: { name: string }): number => {
-    const index = LIKELY_CAUSES.indexOf(name);
-    return index >= 0 ? index : name === 'rule' ? 99 : LIKELY_CAUSES.length;
-  };
-  const best = [...counts.values()].sort(
-    (a, b) => b.count - a.count || order(a) - order(b) || compared(a.name, b.name) || compared(a.value, b.value),
-  )[0];
-  return best === undefined || best.count < 2 ? null : best;
+  // The gateway itself is of the same cause.
+  for (const { alert } of entries) if (counts.has(`gateway\n${alert.device}`)) add('gateway', alert.device);
+  const most = Math.max(0, ...[...counts.values()].map(({ count }) => count));
+  const candidates = [...counts.values()].filter(({ count }) => count >= 2 && count >= NEARLY * most);
+  const [best] = candidates.sort(
+    (a, b) => likelihood(a) - likelihood(b) || b.count - a.count || compared(a.name, b.name) || compared(a.value, b.value),
+  );
+  return best ?? null;
 }
+
+function likelihood({ name }: { name: string }): number {
+  const index = LIKELY_CAUSES.indexOf(name);
+  return index >= 0 ? index : LIKELY_CAUSES.length;
+}
+
+const compared = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

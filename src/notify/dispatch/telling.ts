@@ -44,11 +44,23 @@ export function isPressing({ alert, told }: AlertEntry, contact: string, news: N
 export const toldOf = (state: DispatchState, entry: AlertEntry): string[] =>
   Object.keys(entry.told).filter((contact) => state.policy.contacts.has(contact));
 
-/** Nobody is to hear of it any more: it is over, and whoever was told of it knows. */
+/** On no route anybody is to hear of it: it is over, and whoever was told of it knows. */
 export const isDone = (state: DispatchState, entry: AlertEntry): boolean =>
   !isFiring(entry.alert) &&
   !isFlapping(state, entry) &&
   toldOf(state, entry).every((contact) => entry.told[contact]?.state === 'resolved' || entry.heldFor.includes(contact));
+
+/** Reminded of it so lately that another route's reminder would say the same again. */
+export const isReminded = (state: DispatchState, entry: AlertEntry, of: { contact: string; repeatIntervalMs: number | null }): boolean => {
+  const remindedAt = entry.told[of.contact]?.remindedAt ?? null;
+  return remindedAt !== null && state.now < remindedAt + (of.repeatIntervalMs ?? 0) * 1000;
+};
+
+/** On each of its routes. */
+export function isMuted({ on }: AlertEntry): boolean {
+  const memberships = Object.values(on);
+  return memberships.length > 0 && memberships.every(({ mutes }) => mutes.length > 0);
+}
 
 /** It waits for a digest: unless it has become critical, when nothing is held back. */
 export const isHeld = ({ alert, heldFor }: AlertEntry, contact: string): boolean => heldFor.includes(contact) && alert.level !== 'critical';
@@ -89,7 +101,7 @@ export function send(state: DispatchState, contact: string, sending: Sending): b
   const kind = kindOf(content);
   for (const { entry, news } of picks) {
     state.note(entry, kind === news ? `${news}: told to ${contact}` : `${kind}: told to ${contact} (${news})`);
-    told(state, entry, contact);
+    told(state, { entry, news }, { contact, cause });
     state.release(entry, contact);
   }
   const before = state.tables.contact.get(contact);
@@ -102,12 +114,15 @@ export function send(state: DispatchState, contact: string, sending: Sending): b
   return true;
 }
 
-function told(state: DispatchState, entry: AlertEntry, contact: string): void {
+function told(state: DispatchState, { entry, news }: Pick, { contact, cause }: { contact: string; cause: Cause }): void {
   const { alert } = entry;
+  const isReminded = news === 'still' && (cause.kind === 'reminder' || cause.kind === 'update' || cause.kind === 'storm');
   const now: Told = {
     state: isFlapping(state, entry) ? 'flapping' : isFiring(alert) ? 'firing' : 'resolved',
     level: alert.level,
     noData: alert.flags.includes('no-data'),
+    at: state.now,
+    remindedAt: isReminded ? state.now : (entry.told[contact]?.remindedAt ?? null),
   };
   entry.told[contact] = now;
   state.touch(entry);
@@ -163,7 +178,9 @@ export function digest(state: DispatchState, key: string): void {
   const members = state.members('held', contact);
   state.tables.contact.set(contact, { sentAt, held: 0, heldSince: null });
   for (const { entry } of members) state.release(entry, contact);
-  const picks = members.map(
+  // What is muted by now is told at the end of that.
+  const heard = members.filter(({ entry }) => !isMuted(entry));
+  const picks = heard.map(
     ({ entry }): Pick => ({ entry, news: newsFor(state, entry, contact) ?? (isFiring(entry.alert) ? 'still' : 'ended') }),
   );
   if (picks.length > 0 && state.policy.contacts.has(contact)) {
