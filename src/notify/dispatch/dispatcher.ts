@@ -28,14 +28,14 @@ import { backlogEnded } from './backlogs.ts';
 import { type Decided, DispatchState, type Tables } from './dispatch-state.ts';
 import { armEscalations, endEscalations, escalate, isEscalationKey } from './escalating.ts';
 import { armFlaps, calmed, flapped, isFlapKey } from './flapping.ts';
-import { armGroup, dueBy, flush, groupOf, isGroupKey, isOld, newsIn, remindAnew } from './grouping.ts';
+import { armGroup, dueBy, flush, groupOf, isGroupKey, newsIn, remindAnew } from './grouping.ts';
 import { Muting, summaryKey } from './muting.ts';
 import type { Policy, RoutePlan } from './policy.ts';
 import { entryOf, explainRoutes, plansOf, route } from './routing.ts';
 import type { AlertEntry, StoredSilence } from './state.ts';
 import { isStormKey, Storming } from './storming.ts';
 import { isSummaryKey, sum } from './summing.ts';
-import { armDigests, digest, isDigestKey, isFlapping } from './telling.ts';
+import { armDigests, digest, isDigestKey, isFlapping, isOld } from './telling.ts';
 
 const META = 'clock';
 
@@ -99,16 +99,18 @@ export class Dispatcher {
       this.#state.firedTo = Math.max(this.#state.firedTo, next.due);
       this.#fire(next.key);
     }
-    this.#to(until);
+    // Its time is that of what was decided last, however often it is asked to go on: or a clock that steps back would matter.
     this.#state.firedTo = Math.max(this.#state.firedTo, until);
     if (!this.#isPolicyNew) return;
     this.#isPolicyNew = false;
+    this.#to(until);
     this.#policyChanged();
   }
 
   /** @param at journal time; every transition up to it has been worked through */
   operate(operation: Operation, at: number): OperationResult {
     this.advance(at);
+    this.#to(at);
     if (operation.kind === 'silence') return this.#silence(operation.silence);
     if (operation.kind === 'end-silence') {
       const silence = this.#state.tables.silence.get(operation.silence);
@@ -161,7 +163,6 @@ export class Dispatcher {
 
   #timeBegins(at: number): void {
     this.#isUntouched = false;
-    this.#to(at);
     this.#state.firedTo = at;
     this.#muting.armSchedules();
   }
@@ -227,6 +228,7 @@ export class Dispatcher {
         dueBy(state, group, state.now + plan.groupWaitMs[entry.alert.level] * 1000);
       }
       for (const key of Object.keys(entry.escalations)) if (!state.policy.escalations.has(key)) delete entry.escalations[key];
+      state.touch(entry);
       // What nobody was told of yet begins to count with that.
       if (isFiring(entry.alert) && Object.keys(entry.told).length > 0) armEscalations(state, entry);
     }

@@ -7,7 +7,7 @@ import type { NewMessage } from '../../../src/notify/dispatch/dispatch-state.ts'
 import { matchOf, type Setting, textOf, World } from './world.ts';
 
 const SEED = 20260105;
-const RUNS = 150;
+const RUNS = 1500;
 const DAY_US = 86_400_000_000;
 
 const BASE = `
