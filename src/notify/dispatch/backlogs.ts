@@ -5,10 +5,10 @@
 import type { Alert, Transition } from '../../domain/alert.ts';
 import { isFiring } from '../content.ts';
 import type { DispatchState } from './dispatch-state.ts';
-import { isOld } from './grouping.ts';
 import { type Muting, summaryKey } from './muting.ts';
 import { entryOf, plansOf, routeAll } from './routing.ts';
 import type { AlertEntry } from './state.ts';
+import { isOld } from './telling.ts';
 
 export function backlogEnded(state: DispatchState, muting: Muting, { id, backlog, alert }: Transition): void {
   if (backlog === undefined) return;

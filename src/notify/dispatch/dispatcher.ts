@@ -27,7 +27,7 @@ import { backlogEnded } from './backlogs.ts';
 import { type Decided, DispatchState, type Tables } from './dispatch-state.ts';
 import { armEscalations, awaitEscalations, endEscalations, escalate, isEscalationKey } from './escalating.ts';
 import { armFlaps, calmed, flapped, isFlapKey } from './flapping.ts';
-import { armGroup, dueBy, flush, groupOf, isGroupKey, isOld, newsIn, remindAnew } from './grouping.ts';
+import { armGroup, dueBy, flush, groupOf, isGroupKey, newsIn, remindAnew } from './grouping.ts';
 import { Muting, summaryKey } from './muting.ts';
 import type { Policy, RoutePlan } from './policy.ts';
 import { type AlertPreview, previewOf } from './previewing.ts';
@@ -35,7 +35,7 @@ import { entryOf, explainRoutes, plansOf, route } from './routing.ts';
 import type { AlertEntry, StoredSilence } from './state.ts';
 import { isStormKey, Storming } from './storming.ts';
 import { isSummaryKey, sum } from './summing.ts';
-import { armDigests, digest, isDigestKey, isFlapping } from './telling.ts';
+import { armDigests, digest, isDigestKey, isFlapping, isOld } from './telling.ts';
 
 const META = 'clock';
 
@@ -116,6 +116,7 @@ export class Dispatcher {
       this.#state.boundariesTo = Math.max(this.#state.boundariesTo, next.due);
       this.#fire(next.key);
     }
+    // Its time is that of what was decided last, however often it is asked to go on: or a clock that steps back would matter.
     this.#state.boundariesTo = Math.max(this.#state.boundariesTo, until);
     this.#firedTo = Math.max(this.#firedTo, until);
   }
@@ -178,7 +179,6 @@ export class Dispatcher {
 
   #timeBegins(at: number): void {
     this.#isUntouched = false;
-    this.#to(at);
     this.#state.boundariesTo = at;
     this.#muting.armSchedules();
   }
@@ -243,8 +243,8 @@ export class Dispatcher {
         dueBy(state, group, state.now + plan.groupWaitMs[entry.alert.level] * 1000);
       }
       for (const key of Object.keys(entry.escalations)) if (!state.policy.escalations.has(key)) delete entry.escalations[key];
-      // What nobody was told of yet begins to count with that.
       state.touch(entry);
+      // What nobody was told of yet begins to count with that.
       if (isFiring(entry.alert) && Object.keys(entry.told).length > 0) armEscalations(state, entry);
     }
     for (const group of [...state.tables.group.values()]) remindAnew(state, group);

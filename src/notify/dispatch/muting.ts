@@ -17,6 +17,7 @@ import { Audience } from './audience.ts';
 import type { DispatchState } from './dispatch-state.ts';
 import { DEFAULT_ROUTE, type RoutePlan } from './policy.ts';
 import type { AlertEntry, Mute, StoredSilence } from './state.ts';
+import { isOld } from './telling.ts';
 
 /** Alerts that one mute keeps for its summary; past that the oldest that are over are only counted. */
 const KEPT_PER_MUTE_MAX = 1000;
@@ -174,6 +175,11 @@ export class Muting {
   #toSummary(entry: AlertEntry, plan: RoutePlan, ended: string): void {
     const state = this.#state;
     const mute = state.tables.mute.get(ended);
+    // The end of its backlog tells of it.
+    if (isOld(entry)) {
+      state.change(entry, plan.key, { mutes: [], summary: null });
+      return;
+    }
     const audience = new Audience(state);
     const isOver = audience.isDone(entry, plan.key);
     if (mute === undefined || (isOver && !audience.isNewTo(entry, plan.key))) {

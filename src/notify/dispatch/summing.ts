@@ -6,10 +6,10 @@ import { type Cause, isFiring } from '../content.ts';
 import { Audience } from './audience.ts';
 import type { DispatchState } from './dispatch-state.ts';
 import { armEscalations } from './escalating.ts';
-import { isOld, newsIn, toldElsewhere } from './grouping.ts';
+import { newsIn, toldElsewhere } from './grouping.ts';
 import { summaryKey } from './muting.ts';
 import type { Summary } from './state.ts';
-import { newsFor, type Pick, send } from './telling.ts';
+import { isOld, newsFor, type Pick, send } from './telling.ts';
 
 const SUMMARY = summaryKey('');
 export const isSummaryKey = (key: string): boolean => key.startsWith(SUMMARY);
@@ -17,7 +17,10 @@ export const isSummaryKey = (key: string): boolean => key.startsWith(SUMMARY);
 export function sum(state: DispatchState, agendaKey: string): void {
   const summary = state.tables.summary.get(agendaKey.slice(SUMMARY.length));
   if (summary === undefined) return;
-  const members = state.members('summary', summary.key);
+  const all = state.members('summary', summary.key);
+  // Of what has come to be part of a backlog, the end of that tells.
+  const members = summary.kind === 'backlog' ? all : all.filter(({ entry }) => !isOld(entry));
+  if (members.length < all.length) for (const { entry, route } of all) if (isOld(entry)) state.change(entry, route, { summary: null });
   const audience = new Audience(state);
   const picksOf = new Map<string, Map<string, Pick>>();
   const groupsOf = new Map<string, Set<string | undefined>>();

@@ -44,6 +44,9 @@ export function isPressing({ alert, told }: AlertEntry, contact: string, news: N
 export const toldOf = (state: DispatchState, entry: AlertEntry): string[] =>
   Object.keys(entry.told).filter((contact) => state.policy.contacts.has(contact));
 
+/** Part of a backlog, the end of which tells of it. */
+export const isOld = ({ alert }: AlertEntry): boolean => alert.flags.includes('retrospective');
+
 /** On no route anybody is to hear of it: it is over, and whoever was told of it knows. */
 export const isDone = (state: DispatchState, entry: AlertEntry): boolean =>
   !isFiring(entry.alert) &&
