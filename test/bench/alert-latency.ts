@@ -32,6 +32,8 @@ const PREFIX = 'alert-';
 const MAIL_WAIT_MS = 10_000;
 const RULE = {
   id: 'too-hot',
+  // Each crossing is timed.
+  flapping: 'off',
   devices: { id: `${PREFIX}*` },
   levels: { critical: { when: 'temperature > 60', clear: 'temperature < 50' } },
 };

@@ -128,11 +128,10 @@ export async function writeServerConfig(folder: string, config: ServerConfig): P
     limits: 'off',
     ...config.notify,
   };
-  const rules = config.rules.map((rule) => ({ flapping: 'off', ...rule }));
   await Promise.all([
     writeFile(join(folder, 'config', 'tocsin.yaml'), JSON.stringify(settings, null, 2)),
     writeFile(join(folder, 'config', 'notify.yaml'), JSON.stringify(notify, null, 2)),
-    writeFile(join(folder, 'config', 'rules', 'rules.yaml'), JSON.stringify({ rules }, null, 2)),
+    writeFile(join(folder, 'config', 'rules', 'rules.yaml'), JSON.stringify({ rules: config.rules }, null, 2)),
     ...(config.fleet === undefined ? [] : [writeFile(join(folder, 'devices', 'fleet.yaml'), config.fleet)]),
     ...(config.profiles ?? []).map((profile) =>
       writeFile(join(folder, 'devices', 'profiles', `${String(profile.profile)}.yaml`), JSON.stringify(profile, null, 2)),
