@@ -17,6 +17,7 @@ import { createNotifying, type Notifying } from '../../src/notify/notifying.ts';
 import type { CompiledRule } from '../../src/rules/compile.ts';
 import { type Database, openDatabase } from '../../src/sqlite/database.ts';
 import type { Clock } from '../../src/std/clock.ts';
+import { Unavailable } from '../../src/std/errors.ts';
 import { START_US } from '../alerts/scenario.ts';
 import type { ScriptedReading } from '../alerts/scripted-journal.ts';
 
@@ -138,8 +139,13 @@ export class LiveInstance {
     return this.#database;
   }
 
-  operate(operation: Operation): boolean {
-    return this.#notifying.operate(operation).done;
+  operate(operation: Operation): void {
+    try {
+      this.#notifying.operate(operation);
+    } catch (error) {
+      // Before anything was read.
+      if (!(error instanceof Unavailable)) throw error;
+    }
   }
 
   /** A clean stop, and a start with that config. @param between while notifying has stopped, and alerting has not */

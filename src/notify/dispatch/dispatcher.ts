@@ -109,7 +109,7 @@ export class Dispatcher {
 
   /** Journal time goes on: every timer due up to and including `until` fires. */
   advance(until: number): void {
-    if (this.#isUntouched) this.#timeBegins(until);
+    if (this.#isUntouched && until > 0) this.#timeBegins(until);
     this.reload(until);
     for (let next = this.#state.agenda.pop(until); next !== null; next = this.#state.agenda.pop(until)) {
       this.#to(next.due);
