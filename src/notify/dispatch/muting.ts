@@ -15,6 +15,7 @@ import { labelOf, matches } from '../matching.ts';
 import type { Inhibition } from '../notify-config.ts';
 import { Audience } from './audience.ts';
 import type { DispatchState } from './dispatch-state.ts';
+import { isOld } from './grouping.ts';
 import { DEFAULT_ROUTE, type RoutePlan } from './policy.ts';
 import type { AlertEntry, Mute, StoredSilence } from './state.ts';
 
@@ -171,6 +172,11 @@ export class Muting {
 
   #toSummary(entry: AlertEntry, plan: RoutePlan, ended: string): void {
     const state = this.#state;
+    if (isOld(entry)) {
+      // The summary of its backlog tells of it.
+      state.change(entry, plan.key, { mutes: [], summary: null });
+      return;
+    }
     const mute = state.tables.mute.get(ended);
     const audience = new Audience(state);
     const isOver = audience.isDone(entry, plan.key);

@@ -17,7 +17,10 @@ export const isSummaryKey = (key: string): boolean => key.startsWith(SUMMARY);
 export function sum(state: DispatchState, agendaKey: string): void {
   const summary = state.tables.summary.get(agendaKey.slice(SUMMARY.length));
   if (summary === undefined) return;
-  const members = state.members('summary', summary.key);
+  const all = state.members('summary', summary.key);
+  // What has come to belong to a backlog meanwhile is told in the summary of that.
+  const members = all.filter(({ entry }) => !isOld(entry));
+  for (const { entry, route } of all) if (isOld(entry)) state.change(entry, route, { summary: null });
   const audience = new Audience(state);
   const picksOf = new Map<string, Map<string, Pick>>();
   for (const { entry, route } of members) {
@@ -53,7 +56,7 @@ export function sum(state: DispatchState, agendaKey: string): void {
     const own = membership === undefined ? undefined : state.tables.group.get(membership.group);
     if (isFiring(entry.alert) && plan !== undefined && own !== undefined) {
       toldElsewhere(state, own, plan);
-      if (!isOld(entry)) newsIn(state, plan, entry);
+      newsIn(state, plan, entry);
       armEscalations(state, entry);
     } else if (audience.isDone(entry, route)) {
       if (picksOf.size === 0) state.note(entry, 'over, and nobody is to be told of it');

@@ -84,8 +84,8 @@ export function send(state: DispatchState, contact: string, sending: Sending): b
     return false;
   }
   const content = contentOf(sending, contact);
-  const [foremost] = content.items;
-  const id = messageId([cause, state.now, foremost?.transition, contact]);
+  // By all that it tells: of two escalations of the same steps, one may tell of more than the other.
+  const id = messageId([cause, state.now, content.items.map(({ transition, news }) => [transition, news]), contact]);
   const thread = sending.first?.[contact] ?? null;
   if (sending.first !== undefined && thread === null) sending.first[contact] = id;
   const received = picks.map(({ entry }) => entry.receivedAt).filter((at) => at !== null);
