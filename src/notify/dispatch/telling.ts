@@ -85,7 +85,7 @@ export function send(state: DispatchState, contact: string, sending: Sending): b
   }
   const content = contentOf(sending, contact);
   // By all that it tells: of two escalations of the same steps, one may tell of more than the other.
-  const id = messageId([cause, state.now, content.items.map(({ transition, news }) => [transition, news]), contact]);
+  const id = messageId([cause, state.now, content.items.map(({ alert, transition, news }) => [alert.id, transition, news]), contact]);
   const thread = sending.first?.[contact] ?? null;
   if (sending.first !== undefined && thread === null) sending.first[contact] = id;
   const received = picks.map(({ entry }) => entry.receivedAt).filter((at) => at !== null);
