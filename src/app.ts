@@ -15,8 +15,7 @@ import { type Broker, startBroker } from './ingest/broker.ts';
 import { createIngest, type Ingest } from './ingest/ingest.ts';
 import type { Journal } from './journal/journal.ts';
 import { openSqliteJournal } from './journal/sqlite.ts';
-import type { Point } from './notify/composing.ts';
-import type { ChartRequest } from './notify/mail/chart-request.ts';
+import type { Chart, ChartOrder } from './notify/composing.ts';
 import { Reloader } from './reload.ts';
 import { Heartbeat } from './self/heartbeat.ts';
 import { hostOf, ping } from './self/ping.ts';
@@ -30,7 +29,6 @@ import type { Service } from './std/service.ts';
 import { collectProcessMetrics } from './web/metrics.ts';
 import { startWebServer } from './web/server.ts';
 import { formatTime } from './web/times.ts';
-import { chartPoints } from './workers/chart-points.ts';
 import type { DecisionsData, DecisionsEvents, DecisionsMethods } from './workers/decisions.ts';
 import type { Configuration } from './workers/generations.ts';
 import type { HistoryData, HistoryMethods } from './workers/history.ts';
@@ -154,8 +152,8 @@ function startDecisions(inForce: () => Loaded, common: Common, outlets: Outlets)
     if (outlets.broker === null) throw new Unavailable('the broker does not listen yet');
     await outlets.broker.publish(topic, payload, { retain });
   };
-  const pointsOf = (request: ChartRequest): Promise<Point[]> =>
-    config.roles.includes('history') ? chartPoints(request, (query) => outlets.history.remote.readings(query)) : Promise.resolve([]);
+  const draw = async (order: ChartOrder): Promise<Chart | null> =>
+    config.roles.includes('history') ? outlets.history.remote.chart(order) : null;
   return startWorker<DecisionsMethods>({
     ...common,
     name: 'decisions',
@@ -163,7 +161,7 @@ function startDecisions(inForce: () => Loaded, common: Common, outlets: Outlets)
     methods: {
       range,
       publish,
-      pointsOf,
+      draw,
       alertsChanged: (alerts: Parameters<DecisionsEvents['alertsChanged']>[0]) => outlets.alertTopics.update(alerts),
     },
     data: (): DecisionsData => ({

@@ -33,6 +33,7 @@ export function createBackend(parts: {
     alert: (id) => decisions.remote.alert(id),
     notifications: (query) => decisions.remote.notifications(query),
     rules: (query) => decisions.remote.rules(query),
+    operationLog: (query) => decisions.remote.operationLog(query),
     operate: (operation) => decisions.remote.operate(operation),
     silences: (query) => decisions.remote.silences(query),
     silence: (id) => decisions.remote.silence(id),

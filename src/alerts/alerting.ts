@@ -141,7 +141,8 @@ class JournalAlerting implements Alerting {
     this.#retention = new Retention({ store: this.#store, clock, logger, followedTo, onLetGo, ...(retention && { limits: retention }) });
     const now = clock.now();
     const graceMs = options.startGraceMs ?? START_GRACE_MS;
-    const graceUntil = graceMs === 0 ? 0 : now + graceMs * MICROSECONDS_PER_MILLISECOND;
+    // What is left of a grace is no whole number of milliseconds; times are whole microseconds.
+    const graceUntil = graceMs === 0 ? 0 : now + Math.ceil(graceMs * MICROSECONDS_PER_MILLISECOND);
     const { rules, directory, dependencyGraceMs } = options;
     this.#devices = new Devices({ rules, directory, graceUntil, ...(dependencyGraceMs !== undefined && { dependencyGraceMs }) });
     this.#cursor = startingCursor(this.#store, options);

@@ -51,9 +51,11 @@ type Outcome = 'moved' | 'late' | 'duplicate';
 export class Evaluating {
   readonly counts: Counts = { evaluations: 0, lateValues: 0, conflictValues: 0, duplicateValues: 0 };
   readonly #onRuleError: EvaluatingOptions['onRuleError'];
-  readonly #timers = new Timers<Instance>();
+  readonly #timers = new Timers<Instance>(
+    (a, b) => a.device.id < b.device.id || (a.device === b.device && a.rule.rule.id < b.rule.rule.id),
+  );
   /** What devices do by themselves: let held readings go, end a backlog. */
-  readonly #deviceTimers = new Timers<DeviceState>();
+  readonly #deviceTimers = new Timers<DeviceState>((a, b) => a.id < b.id);
   readonly #frame = createFrame();
   readonly #becoming: Becoming;
   /** Instances whose timers cannot be told before the replay has reached what they reflect. */

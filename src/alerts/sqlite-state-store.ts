@@ -200,7 +200,11 @@ function windowOf(row: Row): WindowRow {
 
 const aliveAtOf = (row: Row | undefined): number | null => (row === undefined ? null : Number(row.at));
 
-const transitionOf = (row: Row): Transition => ({ ...bodyOf<Omit<Transition, 'sequence'>>(row), sequence: Number(row.sequence) });
+/** One that an earlier version wrote has no journal time: when its reading came, or its timer was due. */
+function transitionOf(row: Row): Transition {
+  const { journaledAt, ...body } = bodyOf<Omit<Transition, 'sequence' | 'journaledAt'> & { readonly journaledAt?: number }>(row);
+  return { ...body, journaledAt: journaledAt ?? body.receivedAt ?? body.at, sequence: Number(row.sequence) };
+}
 
 function alerts(database: Database, query: AlertQuery): Page<Alert> {
   const limit = Math.min(Math.max(1, Math.floor(query.limit ?? LIMIT_DEFAULT)), LIMIT_MAX);

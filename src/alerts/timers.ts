@@ -1,7 +1,8 @@
 /**
  * Timers in order of their due time: a binary heap in which each timer knows its place. A timer that turns out to be due
  * later is left where it is and looked at again when it comes up (most readings push a no-data timer further away, and
- * that must cost nothing); one that is due earlier moves up.
+ * that must cost nothing); one that is due earlier moves up. What is due at the same time comes up in an order of its own, not in
+ * that in which it was set: that would be another one after a start.
  */
 export interface Timed {
   /** Infinity when not set. Written by Timers only. */
@@ -12,6 +13,12 @@ export interface Timed {
 
 export class Timers<T extends Timed> {
   readonly #heap: T[] = [];
+  readonly #comesFirst: (a: T, b: T) => boolean;
+
+  /** @param comesFirst of two that are due at the same time */
+  constructor(comesFirst: (a: T, b: T) => boolean) {
+    this.#comesFirst = comesFirst;
+  }
 
   get size(): number {
     return this.#heap.length;
@@ -44,6 +51,10 @@ export class Timers<T extends Timed> {
     return first;
   }
 
+  #isBefore(a: T, b: T): boolean {
+    return a.due < b.due || (a.due === b.due && this.#comesFirst(a, b));
+  }
+
   #place(item: T, index: number): void {
     this.#heap[index] = item;
     item.heapIndex = index;
@@ -56,7 +67,7 @@ export class Timers<T extends Timed> {
     while (index > 0) {
       const above = (index - 1) >> 1;
       const parent = this.#heap[above];
-      if (parent === undefined || parent.due <= item.due) break;
+      if (parent === undefined || !this.#isBefore(item, parent)) break;
       this.#place(parent, index);
       index = above;
     }
@@ -70,8 +81,8 @@ export class Timers<T extends Timed> {
     for (;;) {
       const left = this.#heap[2 * index + 1];
       const right = this.#heap[2 * index + 2];
-      const child = right !== undefined && left !== undefined && right.due < left.due ? right : left;
-      if (child === undefined || child.due >= item.due) break;
+      const child = right !== undefined && left !== undefined && this.#isBefore(right, left) ? right : left;
+      if (child === undefined || !this.#isBefore(child, item)) break;
       const below = child.heapIndex;
       this.#place(child, index);
       index = below;

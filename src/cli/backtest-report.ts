@@ -17,6 +17,8 @@ export interface Report {
   readonly tookMs: number;
   /** How long before the period it began to read; 0: not before it. */
   readonly warmupMs: number;
+  /** What is missing in it, and why. */
+  readonly remarks: readonly string[];
   /** How many entries of each list are printed. */
   readonly limit: number;
 }
@@ -28,6 +30,7 @@ export function renderReport(report: Report): string {
     for (const set of result.sets) {
       parts.push(listOf('alerts', set.alertCount, alertRows(set.alerts, limit), limit));
       parts.push(listOf('messages', set.messageCount, messageRows(set.messages, limit), limit));
+      if (set.messageCount > 0) parts.push(countsOf(set));
     }
   }
   for (const set of result.sets) parts.push(rulesOf(set, result.sets.length > 1));
@@ -35,7 +38,7 @@ export function renderReport(report: Report): string {
   return `${parts.join('\n')}`;
 }
 
-function headOf({ result, source, tookMs, warmupMs }: Report): string {
+function headOf({ result, source, tookMs, warmupMs, remarks }: Report): string {
   const names = result.sets.map(({ name }) => name).join(' and ');
   const seconds = Math.max(1, tookMs) / 1000;
   const rate = Math.round(result.readings / seconds);
@@ -49,6 +52,12 @@ function headOf({ result, source, tookMs, warmupMs }: Report): string {
   for (const { name, errors } of result.sets) {
     for (const { rule, count, message } of errors) lines.push(`${name}: ${rule} could not be evaluated ${times(count)}: ${message}`);
   }
+  for (const { name, operations } of result.sets) {
+    const { taken, leftOut } = operations;
+    const rest = leftOut === 0 ? '' : `; ${leftOut} left out, as nothing fires there that they could be about`;
+    if (taken + leftOut > 0) lines.push(`${name}: ${counted(taken, 'operation')} of people done again${rest}`);
+  }
+  lines.push(...remarks);
   return `${lines.map(printable).join('\n')}\n`;
 }
 
@@ -81,7 +90,17 @@ function alertRows(alerts: readonly FiredAlert[], limit: number): string[][] {
 }
 
 function messageRows(messages: readonly SentMessage[], limit: number): string[][] {
-  return [['AT', 'CONTACT', 'SUBJECT'], ...messages.slice(0, limit).map(({ at, contact, subject }) => [shortTime(at), contact, subject])];
+  const rows = messages.slice(0, limit).map(({ at, contact, kind, subject }) => [shortTime(at), contact, kind, subject]);
+  return [['AT', 'CONTACT', 'KIND', 'SUBJECT'], ...rows];
+}
+
+function countsOf({ messagesByContact, messagesByKind }: SetResult): string {
+  const of = (counts: ReadonlyMap<string, number>): string =>
+    [...counts]
+      .sort(([a, countA], [b, countB]) => countB - countA || (a < b ? -1 : 1))
+      .map(([key, count]) => `${key} ${count.toLocaleString('en')}`)
+      .join(', ');
+  return `${printable(`messages by contact: ${of(messagesByContact)}`)}\n${printable(`messages by kind: ${of(messagesByKind)}`)}\n`;
 }
 
 function rulesOf(set: SetResult, isNamed: boolean): string {
@@ -111,16 +130,17 @@ function ruleRow(sum: RuleSum, levels: readonly Level[]): string[] {
 
 function differenceOf(difference: Difference, sets: readonly SetResult[], limit: number): string {
   const [first = '', second = ''] = sets.map(({ name }) => printable(name));
-  const { onlyFirst, onlySecond, changed, same, messages } = difference;
+  const { onlyFirst, onlySecond, changed, same, messages, kinds } = difference;
   const total = (set: SetResult | undefined) => (set === undefined ? 0 : set.messageCount);
   const contacts = messages.map(({ contact, first: before, second: after }) => [contact, `${before} → ${after}`]);
+  const ofKinds = kinds.map(({ kind, first: before, second: after }) => [kind, `${before} → ${after}`]);
   const isCut = sets.some((set) => set.alerts.length < set.alertCount);
   return [
     `from ${first} to ${second}: ${counted(same, 'alert')} the same${isCut ? ' (of the first that there are room for)' : ''}\n`,
     listOf(`alerts only with ${first}`, onlyFirst.length, alertRows(onlyFirst, limit), limit),
     listOf(`alerts only with ${second}`, onlySecond.length, alertRows(onlySecond, limit), limit),
     listOf('alerts of both that differ', changed.length, changedRows(changed, limit), limit),
-    `messages: ${total(sets[0])} → ${total(sets[1])}\n${columns(contacts, '  ')}`,
+    `messages: ${total(sets[0])} → ${total(sets[1])}\n${columns(contacts, '  ')}\nby kind\n${columns(ofKinds, '  ')}`,
   ].join('\n');
 }
 
@@ -136,8 +156,12 @@ function changedRows(changed: readonly AlertPair[], limit: number): string[][] {
 }
 
 /** Plain data; times are µs. */
-export function reportData({ result, difference, source, tookMs, warmupMs }: Report, csv: CsvReport | null): unknown {
-  const sets = result.sets.map((set) => ({ ...set, messagesByContact: Object.fromEntries(set.messagesByContact) }));
+export function reportData({ result, difference, source, tookMs, warmupMs, remarks }: Report, csv: CsvReport | null): unknown {
+  const sets = result.sets.map((set) => ({
+    ...set,
+    messagesByContact: Object.fromEntries(set.messagesByContact),
+    messagesByKind: Object.fromEntries(set.messagesByKind),
+  }));
   return {
     source,
     from: result.from,
@@ -145,6 +169,7 @@ export function reportData({ result, difference, source, tookMs, warmupMs }: Rep
     warmupMs,
     readings: result.readings,
     tookMs: Math.round(tookMs),
+    remarks,
     csv: csv === null ? null : { rows: csv.rows, refused: csv.refused, late: csv.late, problems: csv.shown },
     rules: sets[0] ?? null,
     against: sets[1] ?? null,
@@ -152,13 +177,14 @@ export function reportData({ result, difference, source, tookMs, warmupMs }: Rep
   };
 }
 
-function dataOf({ onlyFirst, onlySecond, changed, same, messages }: Difference): unknown {
+function dataOf({ onlyFirst, onlySecond, changed, same, messages, kinds }: Difference): unknown {
   return {
     onlyRules: onlyFirst,
     onlyAgainst: onlySecond,
     changed: changed.map(({ first, second }) => ({ rules: first, against: second })),
     same,
     messages: messages.map(({ contact, first, second }) => ({ contact, rules: first, against: second })),
+    kinds: kinds.map(({ kind, first, second }) => ({ kind, rules: first, against: second })),
   };
 }
 

@@ -18,6 +18,7 @@ import { withTimes } from '../web/times.ts';
 import { type Report, renderReport, reportData } from './backtest-report.ts';
 import { type Command, defineCommand, WrongUsage } from './command.ts';
 import { type Loaded, loadEverything } from './load.ts';
+import { type LoggedOperations, loggedOperations } from './logged-operations.ts';
 import { limitOf, printable, printJson } from './print.ts';
 import { Progress } from './progress.ts';
 import { knownDevices, openRecorded } from './recorded.ts';
@@ -44,6 +45,9 @@ nothing is written; an instance that runs on the same data is not disturbed.
   --device ID      whose readings the file has
   --profile NAME   what that device is, where fleet.yaml does not say; default: the profile that the rules are for
   --timezone ZONE  of times that name none, in the file and above: Europe/Berlin, UTC
+  --no-operations  leaves out what people did (acknowledgements, silences); of what was recorded it is done again, as the
+                   running instance's log has it
+  --url URL        that instance; default: http.listen of the config
   --limit N        how many alerts and messages are printed; default 50
   --json           everything as JSON
   --config FILE    default: config/tocsin.yaml
@@ -62,6 +66,8 @@ nothing is written; an instance that runs on the same data is not disturbed.
     device: { type: 'string' },
     profile: { type: 'string' },
     timezone: { type: 'string' },
+    'no-operations': { type: 'boolean', default: false },
+    url: { type: 'string' },
     limit: { type: 'string', default: '50' },
     json: { type: 'boolean', default: false },
   },
@@ -82,6 +88,8 @@ interface Options {
   readonly device?: string | undefined;
   readonly profile?: string | undefined;
   readonly timezone?: string | undefined;
+  readonly 'no-operations': boolean;
+  readonly url?: string | undefined;
   readonly limit: string;
   readonly json: boolean;
 }
@@ -100,6 +108,7 @@ async function run(options: Options): Promise<number> {
   };
   const { source, directory, csv, strangers } = await open(loaded, range, { ...options, sets });
   await using opened = source;
+  const { operations, remarks } = await operationsFor(options, { ...range, data: loaded.config.data });
   const progress = new Progress('backtest');
   const startedMs = systemClock.monotonicMs();
   const result = await backtest({
@@ -108,6 +117,7 @@ async function run(options: Options): Promise<number> {
     directory,
     notify: loaded.notify,
     publicUrl: loaded.config.http.publicUrl,
+    operations,
     ...period,
     startsAt: period.from === null ? null : range.from,
     messagesMax: options.json ? JSON_MESSAGES_MAX : limit,
@@ -120,6 +130,7 @@ async function run(options: Options): Promise<number> {
     source: opened.name,
     tookMs: systemClock.monotonicMs() - startedMs,
     warmupMs,
+    remarks,
     limit,
   };
   if (csv !== null) tellOf(csv, sets);
@@ -131,6 +142,12 @@ async function run(options: Options): Promise<number> {
   if (options.json) printJson(withTimes(reportData(report, csv)));
   else process.stdout.write(renderReport(report));
   return 0;
+}
+
+/** A file is of no instance; and whoever wants none gets none. */
+async function operationsFor(options: Options, range: TimeRange & { readonly data: string }): Promise<LoggedOperations> {
+  if (options.csv !== undefined || options['no-operations']) return { operations: [], remarks: [] };
+  return loggedOperations(options, range);
 }
 
 /** Null: as far as the file goes. */

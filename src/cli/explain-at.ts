@@ -10,13 +10,14 @@ import { MICROSECONDS_PER_MILLISECOND } from '../domain/reading.ts';
 import type { Content } from '../notify/content.ts';
 import type { ToldRule } from '../notify/would-tell.ts';
 import { concerning } from '../replay/concerned.ts';
-import { Replay } from '../replay/replay.ts';
+import { Replay, type ReplayDecision } from '../replay/replay.ts';
 import { warmupMsOf } from '../replay/warmup.ts';
 import { compileRules } from '../rules/compile.ts';
 import { messageOf, TocsinError } from '../std/errors.ts';
 import { parseTime, withTimes } from '../web/times.ts';
 import { type Address, type Client, createClient } from './client.ts';
 import { loadEverything } from './load.ts';
+import { loggedOperations } from './logged-operations.ts';
 import { Progress } from './progress.ts';
 import { openRecorded } from './recorded.ts';
 
@@ -45,6 +46,7 @@ export async function explainAt(query: ExplainQuery, time: number, options: Addr
   const { source, strangers, registeredAt } = await openRecorded(loaded, range, options.journal ? 'journal' : 'history');
   await using opened = source;
   const told = new Told();
+  const { operations, remarks: missing } = await loggedOperations(options, { ...range, data: loaded.config.data });
   const replay = new Replay({
     rules: compiled,
     directory,
@@ -52,6 +54,7 @@ export async function explainAt(query: ExplainQuery, time: number, options: Addr
     ruleTexts: rules,
     startsAt: range.from,
     registeredAt,
+    operations,
     ...(opened.journalId !== null && { journalId: opened.journalId }),
     onTransition: (transition) => told.transition(transition),
     onMessage: ({ at, content, contact, subject }) => told.message({ at, kind: 'message', reason: `to ${contact}: ${subject}` }, content),
@@ -70,12 +73,16 @@ export async function explainAt(query: ExplainQuery, time: number, options: Addr
   progress.done();
   replay.until(time);
   const explained = replay.explain(query);
+  told.decisions(replay.decisions);
   const from = new Date(range.from / MICROSECONDS_PER_MILLISECOND).toISOString();
   if ('unknown' in explained) {
     const hint = explained.hint ?? `${opened.name} from ${from} on was replayed: --journal and another --at reach other readings`;
     throw new TocsinError(explained.unknown, { hint });
   }
-  const remarks = [`replayed from ${from} on, over ${opened.name}, with the rules as they are now: what began before counts from there`];
+  const remarks = [
+    ...missing,
+    `replayed from ${from} on, over ${opened.name}, with the rules as they are now: what began before counts from there`,
+  ];
   if (strangers.has(query.device)) remarks.push(`nothing says what ${query.device} is: it counts as a device without a profile`);
   const storyOf = await storiesOf(options, time, (problem) => remarks.push(problem));
   const stories = explained.rules.map(async (rule) => {
@@ -102,6 +109,12 @@ class Told {
 
   message(entry: Entry, { items }: Content): void {
     for (const { alert } of items) this.#stories.get(alert.id)?.timeline.push(entry);
+  }
+
+  /** Why each message went out, or why none did. */
+  decisions(all: readonly ReplayDecision[]): void {
+    for (const { alert, at, reason } of all) this.#stories.get(alert)?.timeline.push({ at, kind: 'decision', reason });
+    for (const { timeline } of this.#stories.values()) timeline.sort((a, b) => a.at - b.at);
   }
 
   storyOf({ rule, alert }: ToldRule, device: string): Story | null {

@@ -11,8 +11,9 @@ import { loadEverything, shortPath } from './load.ts';
 export const command = defineCommand({
   help: `usage: tocsin test [FILE…] [--config FILE] [--set key=value]… [--filter TEXT] [--junit FILE] [--json]
 
-Runs rule tests: readings over time, and what is expected of the alerts and messages they lead to. Without FILE, every
-*.test.yaml in the folder of the rules. Exits 1 when a test fails or none was run.
+Runs rule tests: readings over time, what people do meanwhile (do: acknowledge, unacknowledge, silence, endSilence), and what
+is expected of the alerts and messages they lead to. Without FILE, every *.test.yaml in the folder of the rules. Exits 1
+when a test fails or none was run.
 
   --filter TEXT   only tests whose name contains it, upper and lower case alike
   --junit FILE    writes the outcome as JUnit XML as well

@@ -40,13 +40,22 @@ export type Operation =
   | { readonly kind: 'silence'; readonly silence: Silence }
   | { readonly kind: 'end-silence'; readonly silence: string; readonly by: string };
 
-/** An operation with the time at which it took effect: journal time, after every transition up to it. */
+/**
+ * From here on other contacts, routes or rules decide; what was due by `firedUntil` was decided by those before, but nothing where it
+ * is 0.
+ */
+export interface Reload {
+  readonly kind: 'reload';
+  readonly firedUntil: number;
+}
+
+/** What was done, with the journal time at which it took effect. */
 export interface LoggedOperation {
   readonly number: number;
   readonly at: number;
   /** Of the last transition before it. */
   readonly sequence: number;
-  readonly operation: Operation;
+  readonly operation: Operation | Reload;
 }
 
 /** Whether it took effect; else why not, and what to do. */

@@ -48,6 +48,8 @@ export class BatchWriter {
   #lastAt = 0;
   readonly #shapes = new Map<Shape, number>();
   readonly #devices = new Map<DeviceRef, number>();
+  readonly #latestById = new Map<string, DeviceRef>();
+  #devicesDefined = 0;
 
   get count(): number {
     return this.#count;
@@ -61,7 +63,7 @@ export class BatchWriter {
   }
   /** True when another message may need a name number that 16 bits cannot hold. */
   get isFull(): boolean {
-    return Math.max(this.#devices.size, this.#shapes.size) > NAMES_MAX - NAMES_ADDED_MAX;
+    return Math.max(this.#devicesDefined, this.#shapes.size) > NAMES_MAX - NAMES_ADDED_MAX;
   }
 
   addReading(device: DeviceRef, metrics: Shape, values: readonly Value[], times: { at: number; receivedAt: number; flags: number }): void {
@@ -148,6 +150,8 @@ export class BatchWriter {
     this.#lastAt = 0;
     this.#shapes.clear();
     this.#devices.clear();
+    this.#latestById.clear();
+    this.#devicesDefined = 0;
     return batch;
   }
 
@@ -161,7 +165,10 @@ export class BatchWriter {
       this.#text(key);
       this.#text(value);
     }
-    const number = this.#devices.size;
+    // What a device is changes with the reading that says so, back again too: its other reference is defined anew when it returns.
+    this.#devices.delete(this.#latestById.get(device.id) ?? device);
+    this.#latestById.set(device.id, device);
+    const number = this.#devicesDefined++;
     this.#devices.set(device, number);
     return number;
   }

@@ -17,7 +17,8 @@ import type { OutboxMessage } from './outbox-row.ts';
 
 const PAGE_DEFAULT = 100;
 const PAGE_MAX = 1000;
-const TEST_WAIT_MS = 60_000;
+/** Shorter than any request over HTTP waits. */
+const TEST_WAIT_MS = 25_000;
 
 export interface AskingOptions {
   readonly composing: Composing;
@@ -75,7 +76,7 @@ export class Asking {
     const kept = alertOf(id);
     if (kept === null || (contact !== null && !dispatcher.policy.contacts.has(contact))) return null;
     const { timeline, ...alert } = kept;
-    const told = contact ?? dispatcher.preview(alert).flatMap(({ contacts }) => contacts)[0];
+    const told = contact ?? dispatcher.preview(alert, clock.now()).routes.flatMap(({ named, toldBefore }) => [...named, ...toldBefore])[0];
     if (told === undefined) return null;
     const last = timeline.at(-1);
     const item = {
@@ -110,6 +111,9 @@ export class Asking {
     try {
       const message = await composing.compose(sample(contact.id, by, clock.now(), composing), channel);
       const { outcome, detail } = await notifier.send(message, late.signal);
+      // A notifier takes it for our own stop.
+      if (late.signal.aborted && outcome !== 'delivered')
+        return { channel: shown, outcome: 'retryable', detail: `not taken within ${TEST_WAIT_MS / 1000} s` };
       return { channel: shown, outcome, detail };
     } catch (error) {
       return { channel: shown, outcome: 'retryable', detail: `a fault of ours: ${messageOf(error)}` };

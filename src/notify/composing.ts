@@ -5,7 +5,6 @@
 import type { Alert } from '../domain/alert.ts';
 import type { DeviceDirectory } from '../domain/device.ts';
 import type { Channel } from '../domain/notification.ts';
-import type { Value } from '../domain/reading.ts';
 import type { Rule } from '../domain/rule.ts';
 import type { Clock } from '../std/clock.ts';
 import { messageOf } from '../std/errors.ts';
@@ -13,30 +12,38 @@ import type { Logger } from '../std/logger.ts';
 import { signLink } from './action-links.ts';
 import type { Links, OutgoingMessage } from './channels/notifier.ts';
 import { type Content, foremost, isFiring, isUrgent, kindOf } from './content.ts';
-import { chartSvg, describeChart } from './mail/chart.ts';
-import { chartPng } from './mail/chart-png.ts';
-import { type ChartRequest, chartInputOf, chartRequestOf } from './mail/chart-request.ts';
+import { type ChartRequest, chartRequestOf } from './mail/chart-request.ts';
 import { type AlertFacts, factsOf } from './mail/facts.ts';
-import { alertUrl, idText } from './mail/mail-text.ts';
+import { alertUrl, oneLine } from './mail/mail-text.ts';
 import { type Rendered, render, subjectOf } from './mail/render.ts';
 import type { OutboxMessage } from './outbox-row.ts';
 
-export type Point = { readonly at: number; readonly value: Value };
-/** Readings of one metric, oldest first, no more than a few hundred. */
-export type History = (request: ChartRequest) => Promise<readonly Point[]>;
+/** What is to be drawn: readings of one metric, with what is known of the alert. */
+export interface ChartOrder {
+  readonly request: ChartRequest;
+  readonly alert: Alert;
+  readonly facts: AlertFacts;
+}
+export interface Chart {
+  readonly png: Uint8Array;
+  /** The same in words. */
+  readonly describes: string;
+}
 
 export interface ComposingOptions {
   readonly rules: readonly Rule[];
   readonly directory: DeviceDirectory;
   readonly publicUrl: string | null;
   readonly linkKey: Uint8Array;
-  /** Null: no charts. */
-  readonly history: History | null;
+  /** Null: no charts. Resolves with null where there is nothing to show. */
+  readonly draw: ((order: ChartOrder) => Promise<Chart | null>) | null;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 const CHART_WAIT_MS = 2000;
+/** Charts asked for at once: in a rush of messages the rest go without, rather than late. */
+const DRAWING_MAX = 4;
 const LINK_DAYS = 7;
 const DAY_US = 86_400_000_000;
 const CHART_ID = 'chart@tocsin';
@@ -44,6 +51,7 @@ const CHART_ID = 'chart@tocsin';
 export class Composing {
   readonly #options: ComposingOptions;
   readonly #rules: ReadonlyMap<string, Rule>;
+  #drawing = 0;
 
   constructor(options: ComposingOptions) {
     this.#options = options;
@@ -76,9 +84,9 @@ export class Composing {
       content,
       links,
       labels: {
-        Alert: idText(alert.id),
-        Transition: idText(first?.transition ?? ''),
-        ...(message.replaces.length > 0 && { Replaces: message.replaces.map(({ id }) => idText(id)).join(', ') }),
+        Alert: headerText(alert.id),
+        Transition: headerText(first?.transition ?? ''),
+        ...(message.replaces.length > 0 && { Replaces: message.replaces.flatMap((each) => each.transitions.map(headerText)).join(', ') }),
       },
     };
   }
@@ -112,20 +120,23 @@ export class Composing {
     return { alert: alertUrl(publicUrl, alert.id), acknowledge: to('acknowledge'), silence: to('silence') };
   }
 
-  async #chart(content: Content, at: number): Promise<{ png: Uint8Array; describes: string } | null> {
-    const { history, clock, logger } = this.#options;
+  async #chart(content: Content, at: number): Promise<Chart | null> {
+    const { draw, clock, logger } = this.#options;
     const [only, ...others] = content.items;
-    if (history === null || only === undefined || others.length > 0 || content.cause.kind === 'test') return null;
+    if (draw === null || this.#drawing >= DRAWING_MAX || only === undefined || others.length > 0 || content.cause.kind === 'test')
+      return null;
     const { alert } = only;
     const facts = this.factsOf(alert);
     const request = chartRequestOf(alert, facts, at);
     if (request === null) return null;
     const late = new AbortController();
+    // One that comes too late is under way still.
+    this.#drawing += 1;
+    const drawn = draw({ request, alert, facts }).finally(() => {
+      this.#drawing -= 1;
+    });
     try {
-      const points = await Promise.race([history(request), clock.sleep(CHART_WAIT_MS, late.signal).then(() => null)]);
-      if (points === null || points.length === 0) return null;
-      const input = chartInputOf(request, { alert, facts, points: withLatest(points, alert, at) });
-      return { png: chartPng(chartSvg(input)), describes: describeChart(input) };
+      return await Promise.race([drawn, clock.sleep(CHART_WAIT_MS, late.signal).then(() => null)]);
     } catch (error) {
       logger.warn({ error: messageOf(error), alert: alert.id }, 'a mail goes without its chart');
       return null;
@@ -135,10 +146,4 @@ export class Composing {
   }
 }
 
-/** History lags a moment behind: the value that the alert is about is known. */
-function withLatest(points: readonly Point[], { value, state }: Alert, at: number): readonly Point[] {
-  const last = points.at(-1);
-  return value === null || state !== 'firing' || last === undefined || last.value === value || last.at >= at
-    ? points
-    : [...points, { at, value }];
-}
+const headerText = (text: string): string => oneLine(text, 200).replace(/[^\x20-\x7e]/g, '?');

@@ -90,6 +90,6 @@ export function foremost({ items }: Content): Alert {
   if (first === undefined) throw new Error('a message tells of an alert at least');
   return first.alert;
 }
-/** It cannot wait: something critical that fires, or, of one alert, the end of a critical one. */
+/** It cannot wait: something critical that fires, or the end of it that was told of alone. */
 export const isUrgent = ({ items }: Content): boolean =>
-  items.some(({ alert }) => alert.level === 'critical' && (isFiring(alert) || items.length === 1));
+  items.some(({ alert, news }) => alert.level === 'critical' && (isFiring(alert) || (items.length === 1 && news !== 'ended')));

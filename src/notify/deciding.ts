@@ -3,7 +3,7 @@
  * be committed yet is kept and tried again before anything else is decided: nothing is decided twice, and nothing lost.
  */
 import type { Transition } from '../domain/alert.ts';
-import type { Operation, OperationResult } from '../domain/operation.ts';
+import type { LoggedOperation, Operation, OperationResult } from '../domain/operation.ts';
 import type { Database } from '../sqlite/database.ts';
 import type { Clock } from '../std/clock.ts';
 import type { Decided, Tables } from './dispatch/dispatch-state.ts';
@@ -22,7 +22,7 @@ interface Uncommitted {
   readonly changes: readonly { readonly kind: Kind; readonly changes: Changes<unknown> }[];
   /** Sequence of the last transition. */
   readonly cursor: number;
-  readonly operation: { readonly operation: Operation; readonly at: number } | null;
+  readonly operation: Pick<LoggedOperation, 'operation' | 'at'> | null;
 }
 
 export interface DecidingOptions {
@@ -64,6 +64,8 @@ export class Deciding {
 
   transitions(batch: readonly Transition[]): void {
     this.commit();
+    const [first] = batch;
+    if (first !== undefined) this.#reload(first.journaledAt - 1);
     for (const transition of batch) this.dispatcher.transition(transition);
     this.#cursor = batch.at(-1)?.sequence ?? this.#cursor;
     this.#keep(null);
@@ -74,6 +76,8 @@ export class Deciding {
   advance(until: number): void {
     this.commit();
     if (this.dispatcher.nextDue > until) return;
+    this.#reload(until);
+    if (this.dispatcher.nextDue > until) return;
     this.dispatcher.advance(until);
     this.#keep(null);
     this.commit();
@@ -82,6 +86,7 @@ export class Deciding {
   /** Committed when it returns. @param at journal time */
   operate(operation: Operation, at: number): OperationResult {
     this.commit();
+    this.#reload(at);
     const now = Math.max(at, this.dispatcher.now);
     const result = this.dispatcher.operate(operation, now);
     this.#keep(result.done ? { operation, at: now } : null);
@@ -106,6 +111,16 @@ export class Deciding {
     });
     this.#uncommitted = null;
     if (decided.flagged.size > 0) onFlagged(decided.flagged);
+  }
+
+  /** Comes before anything else is decided, and is logged like what people do: by no other way could a replay know its time. */
+  #reload(at: number): void {
+    if (!this.dispatcher.isPolicyNew) return;
+    const now = Math.max(at, this.dispatcher.now);
+    const { firedTo: firedUntil } = this.dispatcher;
+    this.dispatcher.reload(now);
+    this.#keep({ operation: { kind: 'reload', firedUntil }, at: now });
+    this.commit();
   }
 
   #keep(operation: Uncommitted['operation']): void {

@@ -1,12 +1,13 @@
 /**
- * Sends what waits in the outbox, as soon as it is due: a bounded number at a time, one message per contact and alert, in
- * order. There is no queue in memory: the outbox's index of due messages is the queue, and a slot is taken from picking a
- * message until its result is committed. Results that arrive in one turn of the event loop commit together.
+ * Sends what waits in the outbox, as soon as it is due: one message per contact and alert, in order, and a bounded number at a
+ * time over each kind of channel: while one hangs, the others go on. There is no queue in memory: the outbox's index of due
+ * messages is the queue, and a slot is taken from picking a message until its result is committed. Results that arrive in one
+ * turn of the event loop commit together.
  *
  * A crash at any moment leaves a message waiting: it is sent again, recognisable by its id. A commit that fails for a
  * reason that may pass (a full disk) is tried again, and nothing is sent twice meanwhile.
  */
-import type { Channel, Contact, DeliveryOutcome } from '../domain/notification.ts';
+import type { Channel, ChannelKind, Contact, DeliveryOutcome } from '../domain/notification.ts';
 import type { Database } from '../sqlite/database.ts';
 import { isPassing } from '../sqlite/fault.ts';
 import type { Clock } from '../std/clock.ts';
@@ -15,10 +16,11 @@ import type { Logger } from '../std/logger.ts';
 import type { ChannelHealth } from './channels/channel-health.ts';
 import type { Notifier, OutgoingMessage } from './channels/notifier.ts';
 import type { NotifyMetrics } from './metrics.ts';
-import type { Outbox, SubjectOf } from './outbox.ts';
+import type { Lane, LaneOf, Outbox, SubjectOf } from './outbox.ts';
 import type { OutboxMessage } from './outbox-row.ts';
 import { type DeliveryTiming, type Settlement, settle } from './settle.ts';
 
+/** Over one kind of channel. */
 const SENDING_MAX = 6;
 /**
  * A new connection costs far more than a message (some servers hold back their greeting): a few messages wait for one that
@@ -35,7 +37,7 @@ export interface DeliveryOptions {
   readonly database: Database;
   readonly outbox: Outbox;
   readonly contacts: readonly Contact[];
-  readonly notifiers: ReadonlyMap<Channel['kind'], Notifier>;
+  readonly notifiers: ReadonlyMap<ChannelKind, Notifier>;
   /** Never rejects for long: what cannot be had (a chart) is left out. */
   readonly compose: (message: OutboxMessage, channel: Channel) => Promise<OutgoingMessage>;
   /** The subject of a message whose content has grown. */
@@ -60,12 +62,23 @@ interface Result {
 interface Sending {
   /** Of its contact and each of its alerts. */
   readonly keys: readonly string[];
+  readonly lane: Lane;
   readonly begunMs: number;
+}
+
+/** Over what a message goes that has got to a contact's channel: past the last one, over that. */
+export function lanesOf(contacts: readonly Contact[]): LaneOf {
+  const kinds = new Map(contacts.map(({ id, channels }) => [id, channels.map(({ kind }) => kind)]));
+  return (contact, channel) => {
+    const of = kinds.get(contact) ?? [];
+    return of[channel] ?? of.at(-1) ?? 'none';
+  };
 }
 
 export class Delivery {
   readonly #options: DeliveryOptions;
   readonly #contacts: ReadonlyMap<string, Contact>;
+  readonly #lanes: readonly Lane[];
   /** By message id. */
   readonly #sending = new Map<string, Sending>();
   #results: Result[] = [];
@@ -79,6 +92,7 @@ export class Delivery {
   constructor(options: DeliveryOptions) {
     this.#options = options;
     this.#contacts = new Map(options.contacts.map((contact) => [contact.id, contact]));
+    this.#lanes = [...new Set(options.contacts.flatMap(({ channels }) => channels.map(({ kind }) => kind))), 'none'];
   }
 
   isSending = (id: string): boolean => this.#sending.has(id);
@@ -108,31 +122,35 @@ export class Delivery {
   }
 
   #pick(): void {
+    const taken = new Set([...this.#sending.values()].flatMap(({ keys }) => keys));
+    const wakes = this.#lanes.flatMap((lane) => this.#pickFrom(lane, taken) ?? []);
+    if (wakes.length > 0) this.#wakeIn(Math.min(...wakes));
+  }
+
+  /** @returns in how many milliseconds to look again, or null */
+  #pickFrom(lane: Lane, taken: Set<string>): number | null {
     const { outbox, clock } = this.#options;
     const now = clock.now();
     const nowMs = clock.monotonicMs();
-    const isPrompt = ({ begunMs }: Sending): boolean => nowMs - begunMs < PROMPT_MS;
-    const promptCount = [...this.#sending.values()].filter(isPrompt).length;
-    const dueCount = outbox.dueCount(now, SENDING_MAX * (MESSAGES_PER_SLOT + 1)) - this.#sending.size;
-    const free = Math.min(SENDING_MAX - this.#sending.size, Math.ceil(dueCount / MESSAGES_PER_SLOT) - promptCount);
+    const here = [...this.#sending.values()].filter((sending) => sending.lane === lane);
+    const promptCount = here.filter(({ begunMs }) => nowMs - begunMs < PROMPT_MS).length;
+    const dueCount = outbox.dueCount(lane, now, SENDING_MAX * (MESSAGES_PER_SLOT + 1)) - here.length;
+    let free = Math.min(SENDING_MAX - here.length, Math.ceil(dueCount / MESSAGES_PER_SLOT) - promptCount);
+    if (free <= 0 && dueCount > 0 && promptCount > 0) return PROMPT_MS;
     if (free > 0) {
-      const end = this.#sending.size + free;
-      const taken = new Set([...this.#sending.values()].flatMap(({ keys }) => keys));
       // Beside what is being sent at most one message per contact and alert waits: so many may have to be passed over.
-      for (const message of outbox.due(now, free + this.#sending.size + taken.size)) {
-        if (this.#sending.size >= end) break;
+      for (const message of outbox.due(lane, now, free + here.length + taken.size)) {
+        if (free <= 0) break;
         const keys = keysOf(message);
         if (this.#sending.has(message.id) || keys.some((key) => taken.has(key))) continue;
         for (const key of keys) taken.add(key);
-        this.#sending.set(message.id, { keys, begunMs: nowMs });
+        free -= 1;
+        this.#sending.set(message.id, { keys, lane, begunMs: nowMs });
         void this.#send(message);
       }
-    } else if (dueCount > 0 && promptCount > 0) {
-      this.#wakeIn(PROMPT_MS);
-      return;
     }
-    const next = outbox.nextDue(now);
-    if (next !== null) this.#wakeIn((next - now) / 1000);
+    const next = outbox.nextDue(lane, now);
+    return next === null ? null : (next - now) / 1000;
   }
 
   #wakeIn(delayMs: number): void {
@@ -199,9 +217,8 @@ export class Delivery {
 
   /** Writes a result into the outbox; inside a transaction. */
   #settle({ message, channel, outcome }: Result): Settlement | { next: 'superseded' } {
-    const { outbox, clock, timing, subjectOf, health, random } = this.#options;
+    const { outbox, clock, timing, subjectOf, random } = this.#options;
     const now = clock.now();
-    if (channel !== null) health.attempted(channel, message.contact, outcome, now);
     if (outcome.outcome === 'delivered') {
       outbox.delivered(message, outcome.detail, now);
       return { next: 'delivered' };
@@ -213,15 +230,15 @@ export class Delivery {
     const settlement = settle(outcome, attempted, { now, timing, ...(random && { random }) });
     if (settlement.next === 'retry') outbox.retryAt(message, settlement.at);
     else if (settlement.next === 'fallback') outbox.nextChannel(message, settlement.reason, now);
-    else if (settlement.next === 'given-up') {
-      outbox.giveUp(message, `${settlement.reason}: ${outcome.detail}`, now);
-      health.gaveUp(message.contact, now);
-    }
+    else if (settlement.next === 'given-up') outbox.giveUp(message, `${settlement.reason}: ${outcome.detail}`, now);
     return settlement;
   }
 
   #tell({ message, channel, outcome }: Result, settlement: Settlement | { next: 'superseded' }): void {
-    const { metrics, logger } = this.#options;
+    const { metrics, logger, health, clock } = this.#options;
+    const now = clock.now();
+    if (channel !== null) health.attempted(channel, message.contact, outcome, now);
+    if (settlement.next === 'given-up') health.gaveUp(message.contact, now);
     const kind = channel?.kind ?? 'none';
     metrics.notifications.inc({ channel: kind, outcome: outcome.outcome });
     const fields = {

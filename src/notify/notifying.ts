@@ -25,9 +25,9 @@ import type { Service } from '../std/service.ts';
 import { Asking } from './asking.ts';
 import type { ChannelHealth, FailingChannel } from './channels/channel-health.ts';
 import type { Notifier } from './channels/notifier.ts';
-import { Composing, type History } from './composing.ts';
+import { type Chart, type ChartOrder, Composing } from './composing.ts';
 import { Deciding } from './deciding.ts';
-import { Delivery } from './delivery.ts';
+import { Delivery, lanesOf } from './delivery.ts';
 import { Policy } from './dispatch/policy.ts';
 import { linkKeyOf } from './link-key.ts';
 import { createNotifyMetrics } from './metrics.ts';
@@ -56,8 +56,8 @@ export interface NotifyingOptions {
   readonly journalTime: () => number;
   /** Null when it is not kept. */
   readonly alertOf: (id: string) => (Alert & { readonly timeline: readonly Transition[] }) | null;
-  /** For charts; null: there are none. */
-  readonly history: History | null;
+  /** Null: there are no charts. */
+  readonly draw: ((order: ChartOrder) => Promise<Chart | null>) | null;
   /** Their flags may have changed. */
   readonly onFlagged: (alerts: ReadonlySet<string>) => void;
   readonly clock: Clock;
@@ -112,6 +112,8 @@ class NotifyingService implements Notifying {
   readonly #deciding: Deciding;
   readonly #delivery: Delivery;
   readonly #asking: Asking;
+  /** Journal time up to which everything was worked through. */
+  #workedTo = 0;
   #isRunning = false;
   #isScheduled = false;
   #fail: (error: unknown) => void = () => undefined;
@@ -121,7 +123,7 @@ class NotifyingService implements Notifying {
     this.#options = options;
     const { database, config, rules, clock, onFlagged, health } = options;
     health.keepOnly(config.contacts);
-    this.#outbox = new Outbox(database);
+    this.#outbox = new Outbox(database, lanesOf(config.contacts));
     const composing = new Composing({ ...options, linkKey: linkKeyOf(database) });
     const { subjectOf } = composing;
     const isSending = (id: string): boolean => this.#delivery.isSending(id);
@@ -148,7 +150,10 @@ class NotifyingService implements Notifying {
     });
     const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     const subject = this.#deciding.subjectOf;
-    database.transaction(() => this.#outbox.supersedeAllButNewest({ subject, now: clock.now() }));
+    database.transaction(() => {
+      this.#outbox.relane();
+      this.#outbox.supersedeAllButNewest({ subject, now: clock.now() });
+    });
     this.#isRunning = true;
     this.#prune();
     this.wake();
@@ -219,12 +224,18 @@ class NotifyingService implements Notifying {
 
   operate(operation: Operation): OperationResult {
     if (!this.#isRunning) throw new Unavailable('notifying is being started again');
-    // Whatever is known by now comes before it.
-    while (this.#takeUp());
-    const time = this.#options.journalTime();
-    const result = this.#deciding.operate(fromNow(operation, { time, now: this.#options.clock.now() }), time);
-    this.wake();
-    return result;
+    try {
+      // Whatever is known by now comes before it.
+      while (this.#takeUp());
+      // While too much waits to be sent, that is less than alerting has come to.
+      const time = this.#workedTo;
+      return this.#deciding.operate(fromNow(operation, { time, now: this.#options.clock.now() }), time);
+    } catch (error) {
+      if (isPassing(error)) throw new Unavailable('the state of notifications cannot be written now: see whether it took effect later');
+      throw error;
+    } finally {
+      this.wake();
+    }
   }
 
   silences: Operating['silences'] = (query) => this.#asking.silences(query);
@@ -268,6 +279,7 @@ class NotifyingService implements Notifying {
     if (batch.length > 0) this.#deciding.transitions(batch);
     if (batch.length === TRANSITIONS_AT_ONCE) return true;
     this.#deciding.advance(time);
+    this.#workedTo = time;
     return false;
   }
 

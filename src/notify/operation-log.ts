@@ -1,10 +1,10 @@
 /**
- * What people did about alerts, in the order in which it took effect, with its journal time: replayed together with the journal
- * it gives the same messages. Written in the transaction of what it brought about.
+ * What people did about alerts, and reloads that changed who is told, in the order in which they took effect, with their journal
+ * time: replayed together with the journal they give the same messages. Written in the transaction of what they brought about.
  */
 import * as z from 'zod';
 import { LEVELS } from '../domain/alert.ts';
-import type { LoggedOperation, Operation } from '../domain/operation.ts';
+import type { LoggedOperation } from '../domain/operation.ts';
 import type { Database } from '../sqlite/database.ts';
 
 const OPERATIONS_MAX = 100_000;
@@ -37,6 +37,7 @@ const operationForm = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('comment'), alert: z.string(), by: z.string(), comment: z.string() }),
   z.object({ kind: z.literal('silence'), silence: silenceForm }),
   z.object({ kind: z.literal('end-silence'), silence: z.string(), by: z.string() }),
+  z.object({ kind: z.literal('reload'), firedUntil: z.number() }),
 ]);
 
 export class OperationLog {
@@ -46,7 +47,7 @@ export class OperationLog {
     this.#database = database;
   }
 
-  append(operation: Operation, { at, sequence }: { at: number; sequence: number }): void {
+  append(operation: LoggedOperation['operation'], { at, sequence }: { at: number; sequence: number }): void {
     const sql = 'INSERT INTO notify_operation (at, sequence, body) VALUES (?, ?, ?)';
     const { lastInsertRowid } = this.#database.raw.prepare(sql).run(at, sequence, JSON.stringify(operation));
     const number = Number(lastInsertRowid);

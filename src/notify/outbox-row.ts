@@ -1,4 +1,5 @@
 /** A message as the outbox holds it, read back from its row and checked: the file may be another version's. */
+import { createHash } from 'node:crypto';
 import type { SQLOutputValue } from 'node:sqlite';
 import * as z from 'zod';
 import { LEVELS, type Level } from '../domain/alert.ts';
@@ -8,6 +9,8 @@ export type MessageState = 'waiting' | 'delivered' | 'superseded' | 'given-up';
 /** A message that another one stands in for. */
 export interface Replaced {
   readonly id: string;
+  /** Ids of the transitions that it told of, the foremost first; a few. */
+  readonly transitions: readonly string[];
   readonly subject: string;
   readonly level: Level;
   /** When it was decided on, µs. */
@@ -108,7 +111,13 @@ const transitionForm = z
     return { cause: { kind: 'update', group: {} }, items: [kind === 'backlog' ? still(alert) : { ...item, alert, news: kind }], more: 0 };
   });
 const storedForm = z.union([contentForm, transitionForm]);
-const replacesForm = z.array(z.object({ id: z.string(), subject: z.string(), level, at: z.number() }));
+const replacesForm = z.array(
+  z.union([
+    z.object({ id: z.string(), transitions: z.array(z.string()), subject: z.string(), level, at: z.number() }),
+    // As it was when there was one message a transition and contact.
+    z.object({ transition: z.string(), subject: z.string(), level, at: z.number() }),
+  ]),
+);
 const kindForm = z.enum([...newsForm.options, 'group', 'reminder', 'escalation', 'backlog', 'mute-end', 'storm', 'digest', 'test']);
 const stateForm = z.enum(['waiting', 'delivered', 'superseded', 'given-up']);
 export const stateOf = (value: SQLOutputValue | undefined): MessageState => stateForm.parse(value);
@@ -125,7 +134,7 @@ export function messageOfRow(row: Record<string, SQLOutputValue>): OutboxMessage
     subject: String(row.subject),
     content: storedForm.parse(JSON.parse(String(row.content))),
     thread: text(row.thread),
-    replaces: replacesForm.parse(JSON.parse(String(row.replaces))),
+    replaces: replacesForm.parse(JSON.parse(String(row.replaces))).map((replaced) => replacedOf(replaced, String(row.contact))),
     state: stateOf(row.state),
     detail: text(row.detail),
     decidedAt: Number(row.decided_at),
@@ -138,4 +147,11 @@ export function messageOfRow(row: Record<string, SQLOutputValue>): OutboxMessage
     attempts: Number(row.attempts),
     nextAt: Number(row.next_at),
   };
+}
+
+function replacedOf(stored: z.output<typeof replacesForm>[number], contact: string): Replaced {
+  if ('id' in stored) return stored;
+  const { transition, ...replaced } = stored;
+  const id = createHash('sha256').update(`${transition}\n${contact}`).digest('hex').slice(0, 32);
+  return { id, transitions: [transition], ...replaced };
 }

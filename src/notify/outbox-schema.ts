@@ -41,8 +41,7 @@ export const NOTIFY_MIGRATIONS: readonly string[] = [
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX notify_about_by_message ON notify_about (message);`,
 
-  `-- A message holds its content, and every message names the alerts that it tells of. What was told stands in the state.
-   DROP TABLE notify_told;
+  `-- A message holds its content, and every message names the alerts that it tells of.
    ALTER TABLE notify_message RENAME COLUMN transition TO content;
    ALTER TABLE notify_message ADD COLUMN decided_at INTEGER NOT NULL DEFAULT 0;
    ALTER TABLE notify_message ADD COLUMN received_at INTEGER;
@@ -55,4 +54,46 @@ export const NOTIFY_MIGRATIONS: readonly string[] = [
      number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, sequence INTEGER NOT NULL, body TEXT NOT NULL
    ) STRICT;`,
   NOTIFY_STATE_MIGRATION,
+  `-- Who was told of an alert that fires still hears of its end: what was told stands in the state from now on, each alert as the
+   -- latest message about it has it. The policy counts as another one, so that routes, reminders and escalations take it up.
+   CREATE TABLE IF NOT EXISTS notify_told (
+     alert TEXT NOT NULL, contact TEXT NOT NULL, first_message TEXT NOT NULL,
+     PRIMARY KEY (alert, contact)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TEMP TABLE latest AS
+     SELECT alert, contact, number, transition_id, reason, body FROM (
+       SELECT told.alert, told.contact, message.number, message.content ->> '$.id' AS transition_id, message.content ->> '$.reason' AS reason,
+         coalesce(
+           (SELECT value FROM json_each(message.content, '$.backlog.alerts') WHERE value ->> '$.id' = told.alert),
+           message.content -> '$.alert'
+         ) AS body,
+         row_number() OVER (PARTITION BY told.alert, told.contact ORDER BY message.number DESC) AS place
+       FROM notify_told AS told
+         JOIN notify_about AS about ON about.alert = told.alert
+         JOIN notify_message AS message ON message.id = about.message AND message.contact = told.contact
+     ) WHERE place = 1 AND body ->> '$.id' = alert;
+   INSERT INTO notify_state
+     SELECT 'alert', alert, json_object(
+       'alert', json(body), 'transition', transition_id, 'reason', reason, 'receivedAt', NULL,
+       'firedAt', coalesce(body ->> '$.firedAt', body ->> '$.since'),
+       'told', (
+         SELECT json_group_object(contact, json_object(
+           'state', 'firing', 'level', body ->> '$.level',
+           'noData', json(iif(EXISTS (SELECT 1 FROM json_each(body, '$.flags') WHERE value = 'no-data'), 'true', 'false'))))
+         FROM latest AS other WHERE other.alert = latest.alert),
+       'on', json('{}'), 'acknowledgement', NULL, 'escalations', json('{}'), 'heldFor', json('[]'))
+     FROM latest WHERE number = (SELECT max(number) FROM latest AS other WHERE other.alert = latest.alert)
+     ON CONFLICT DO NOTHING;
+   INSERT INTO notify_state
+     SELECT 'meta', 'clock', json_object('now', (SELECT max(created_at) FROM notify_message), 'fingerprint', '')
+     WHERE EXISTS (SELECT 1 FROM latest)
+     ON CONFLICT DO NOTHING;
+   DROP TABLE latest;
+   DROP TABLE notify_told;
+   UPDATE notify_message SET decided_at = created_at WHERE decided_at = 0;
+
+   -- What is due, by the kind of channel that it goes over.
+   ALTER TABLE notify_message ADD COLUMN lane TEXT NOT NULL DEFAULT 'none';
+   DROP INDEX notify_due;
+   CREATE INDEX notify_due ON notify_message (lane, urgent, next_at, number) WHERE state = 'waiting';`,
 ];

@@ -10,6 +10,7 @@
  * id. Methods that write are called inside a transaction of the caller's. Times are µs.
  */
 import type { SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
+import type { ChannelKind } from '../domain/notification.ts';
 import type { Database } from '../sqlite/database.ts';
 import { type Content, foremost, kindOf } from './content.ts';
 import type { NewMessage } from './dispatch/dispatch-state.ts';
@@ -32,6 +33,13 @@ export interface TimelineEntry {
 /** @param at when it was decided on, µs */
 export type SubjectOf = (content: Content, at: number) => string;
 
+/** Over what a message goes now. `none`: its contact is no more. */
+export type Lane = ChannelKind | 'none';
+/** @param channel index into the contact's channels */
+export type LaneOf = (contact: string, channel: number) => Lane;
+
+/** Of a message that is replaced. */
+const TRANSITIONS_NAMED_MAX = 5;
 const REPLACED_MAX = 20;
 const RETENTION_MS = 30 * 86_400_000;
 const MESSAGES_MAX = 100_000;
@@ -41,11 +49,24 @@ const TIMELINE_PER_ALERT_MAX = 1000;
 
 export class Outbox {
   readonly #database: Database;
+  readonly #laneOf: LaneOf;
   readonly #statements = new Map<string, StatementSync>();
 
-  constructor(database: Database) {
+  constructor(database: Database, laneOf: LaneOf) {
     this.#database = database;
+    this.#laneOf = laneOf;
     database.migrate('notify', NOTIFY_MIGRATIONS);
+  }
+
+  /** At the start: what waits, under what it goes over by now; the contacts may be others than before. */
+  relane(): void {
+    const ways = this.#all(`SELECT contact, channel, lane FROM notify_message WHERE state = 'waiting' GROUP BY contact, channel, lane`);
+    for (const { contact, channel, lane } of ways) {
+      const now = this.#laneOf(String(contact), Number(channel));
+      if (now === lane) continue;
+      const sql = `UPDATE notify_message SET lane = ? WHERE state = 'waiting' AND contact = ? AND channel = ?`;
+      this.#run(sql, now, String(contact), Number(channel));
+    }
   }
 
   /** Sequence of the last transition that was worked through. */
@@ -69,8 +90,8 @@ export class Outbox {
     const older = this.#waitingFor(content, contact).filter((waiting) => !context.isSending(waiting.id));
     this.#run(
       `INSERT INTO notify_message (id, alert, contact, kind, urgent, subject, content, thread, replaces, state, decided_at, received_at,
-         created_at, channel, channel_since, channel_attempts, attempts, next_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, '[]', 'waiting', ?, ?, ?, 0, ?, 0, 0, ?)`,
+         created_at, channel, channel_since, channel_attempts, attempts, next_at, lane)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, '[]', 'waiting', ?, ?, ?, 0, ?, 0, 0, ?, ?)`,
       ...[
         id,
         foremost(content).id,
@@ -81,7 +102,7 @@ export class Outbox {
         JSON.stringify(content),
         thread,
       ],
-      ...[at, receivedAt, now, now, now],
+      ...[at, receivedAt, now, now, now, this.#laneOf(contact, 0)],
     );
     this.#tellsOf(id, content);
     this.#replace(older, id, context);
@@ -95,30 +116,32 @@ export class Outbox {
     return last;
   }
 
-  /** Messages to send now, critical ones first, then the longest due. */
-  due(now: number, limit: number): OutboxMessage[] {
-    const sql = `SELECT * FROM notify_message WHERE state = 'waiting' AND urgent = ? AND next_at <= ? ORDER BY next_at, number LIMIT ?`;
-    const urgent = this.#all(sql, 1, now, limit);
-    const others = urgent.length < limit ? this.#all(sql, 0, now, limit - urgent.length) : [];
+  /** Messages to send now in a lane, critical ones first, then the longest due. */
+  due(lane: Lane, now: number, limit: number): OutboxMessage[] {
+    const sql = `SELECT * FROM notify_message WHERE state = 'waiting' AND lane = ? AND urgent = ? AND next_at <= ?
+      ORDER BY next_at, number LIMIT ?`;
+    const urgent = this.#all(sql, lane, 1, now, limit);
+    const others = urgent.length < limit ? this.#all(sql, lane, 0, now, limit - urgent.length) : [];
     return [...urgent, ...others].map(messageOfRow);
   }
 
   /** How many are due, counted up to `limit`. */
-  dueCount(now: number, limit: number): number {
-    const sql = `SELECT count(*) AS n FROM (SELECT 1 FROM notify_message WHERE state = 'waiting' AND urgent IN (0, 1) AND next_at <= ? LIMIT ?)`;
-    return Number(this.#get(sql, now, limit)?.n ?? 0);
+  dueCount(lane: Lane, now: number, limit: number): number {
+    const sql = `SELECT count(*) AS n FROM
+      (SELECT 1 FROM notify_message WHERE state = 'waiting' AND lane = ? AND urgent IN (0, 1) AND next_at <= ? LIMIT ?)`;
+    return Number(this.#get(sql, lane, now, limit)?.n ?? 0);
   }
 
   /** When the next message after `now` is due, or null. */
-  nextDue(now: number): number | null {
-    const sql = `SELECT min(next_at) AS at FROM notify_message WHERE state = 'waiting' AND urgent = ? AND next_at > ?`;
-    const times = [this.#get(sql, 1, now)?.at, this.#get(sql, 0, now)?.at].filter((at) => at !== null && at !== undefined).map(Number);
+  nextDue(lane: Lane, now: number): number | null {
+    const sql = `SELECT min(next_at) AS at FROM notify_message WHERE state = 'waiting' AND lane = ? AND urgent = ? AND next_at > ?`;
+    const times = [1, 0].flatMap((urgent) => this.#get(sql, lane, urgent, now)?.at ?? []).map(Number);
     return times.length === 0 ? null : Math.min(...times);
   }
 
   /** Due at the latest by `latest`: mends what a clock that was set back would leave waiting for hours. */
   dueBy(latest: number): void {
-    this.#run(`UPDATE notify_message SET next_at = ?1 WHERE state = 'waiting' AND urgent IN (0, 1) AND next_at > ?1`, latest);
+    this.#run(`UPDATE notify_message SET next_at = ?1 WHERE state = 'waiting' AND next_at > ?1`, latest);
   }
 
   delivered(message: OutboxMessage, detail: string, now: number): void {
@@ -137,8 +160,8 @@ export class Outbox {
 
   nextChannel(message: OutboxMessage, reason: string, now: number): void {
     this.#run(
-      'UPDATE notify_message SET channel = channel + 1, channel_since = ?, channel_attempts = 0, next_at = ? WHERE id = ?',
-      ...[now, now, message.id],
+      'UPDATE notify_message SET channel = channel + 1, lane = ?, channel_since = ?, channel_attempts = 0, next_at = ? WHERE id = ?',
+      ...[this.#laneOf(message.contact, message.channel + 1), now, now, message.id],
     );
     this.#noteOf(message, { kind: 'fallback', detail: `${reason}: on to the contact's next channel`, at: now });
   }
@@ -254,12 +277,18 @@ export class Outbox {
       this.#end(message, { state: 'superseded', detail: `replaced by: ${newer.subject}`, now: context.now, kind: 'superseded' });
     const replaces = older.flatMap((message): Replaced[] => [
       ...message.replaces,
-      { id: message.id, subject: message.subject, level: foremost(message.content).level, at: message.decidedAt },
+      {
+        id: message.id,
+        transitions: message.content.items.slice(0, TRANSITIONS_NAMED_MAX).map(({ transition }) => transition),
+        subject: message.subject,
+        level: foremost(message.content).level,
+        at: message.decidedAt,
+      },
     ]);
     this.#run(
-      'UPDATE notify_message SET replaces = ?, urgent = ?, channel = ?, channel_since = ? WHERE id = ?',
+      'UPDATE notify_message SET replaces = ?, urgent = ?, channel = ?, lane = ?, channel_since = ? WHERE id = ?',
       ...[JSON.stringify(bounded([...replaces, ...newer.replaces])), newer.isUrgent || older.some(({ isUrgent }) => isUrgent) ? 1 : 0],
-      ...[last.channel, last.channelSince, newerId],
+      ...[last.channel, this.#laneOf(last.contact, last.channel), last.channelSince, newerId],
     );
   }
 

@@ -2,7 +2,9 @@
 import type { Explained, Explanation, NothingToExplain, RuleExplanation } from '../alerts/explaining.ts';
 import type { Alert, Level } from '../domain/alert.ts';
 import type { Channel } from '../domain/notification.ts';
+import { formatDurationMs } from '../std/quantity.ts';
 import type { Dispatcher } from './dispatch/dispatcher.ts';
+import type { AlertPreview, RoutePreview } from './dispatch/previewing.ts';
 
 export interface Telling {
   readonly level: Level;
@@ -18,21 +20,41 @@ export type ToldExplanation = Omit<Explanation, 'rules'> & { readonly rules: rea
 export function withTellings(explained: Explained, dispatcher: Dispatcher): ToldExplanation | NothingToExplain {
   if ('unknown' in explained) return explained;
   const device = explained.device?.id ?? null;
-  return { ...explained, rules: explained.rules.map((rule) => ({ ...rule, ifItFired: tellingsIn(rule, device, dispatcher) })) };
+  return {
+    ...explained,
+    rules: explained.rules.map((rule) => ({ ...rule, ifItFired: tellingsIn(rule, { device, at: explained.at, dispatcher }) })),
+  };
 }
 
-function tellingsIn(rule: RuleExplanation, device: string | null, dispatcher: Dispatcher): Telling[] {
+function tellingsIn(rule: RuleExplanation, of: { device: string | null; at: number; dispatcher: Dispatcher }): Telling[] {
+  const { device, at, dispatcher } = of;
   const raised = rule.silence?.raises ?? null;
   const levels = new Set([...rule.levels.map(({ level }) => level), ...(raised === null ? [] : [raised])]);
   return [...levels].map((level) => {
-    const routes = dispatcher.preview(hypothetical(rule, device ?? rule.group ?? '', level));
-    const told = [...new Set(routes.flatMap(({ contacts }) => contacts))];
-    const reasons = routes.map(({ plan, contacts, mutes }) => {
-      const whom = contacts.length === 0 ? 'tells nobody' : `to ${contacts.join(', ')}`;
-      return `${plan.name} ${whom}${mutes.length === 0 ? '' : `; held back now: ${mutes.join(', ')}`}`;
-    });
-    return { level, contacts: told.map((id) => ({ id, channels: channelsOf(id, dispatcher) })), reason: reasons.join('; ') };
+    const preview = dispatcher.preview(hypothetical(rule, device ?? rule.group ?? '', level), at);
+    const told = [...new Set(preview.routes.flatMap(({ named, toldBefore }) => [...named, ...toldBefore]))];
+    return { level, contacts: told.map((id) => ({ id, channels: channelsOf(id, dispatcher) })), reason: reasonOf(preview, level) };
   });
+}
+
+/** Every step on the way to a message that makes a difference now. */
+function reasonOf({ routes, acknowledgedBy, isFlapping }: AlertPreview, level: Level): string {
+  const parts = routes.map((route) => routeText(route, level));
+  if (isFlapping) parts.push('flapping: that it changes is not told before it is calm');
+  if (acknowledgedBy !== null) parts.push(`acknowledged by ${acknowledgedBy}: no reminder, and no escalation`);
+  return parts.join('; ');
+}
+
+function routeText({ plan, mutes, named, toldBefore, spent }: RoutePreview, level: Level): string {
+  const waitMs = plan.groupWaitMs[level];
+  const whom = named.length === 0 ? 'tells nobody' : `to ${named.join(', ')}`;
+  const parts = [`${plan.name} ${whom}`];
+  if (toldBefore.length > 0) parts.push(`also to ${toldBefore.join(', ')}, who had been told before`);
+  if (named.length + toldBefore.length === 0) return parts.join('; ');
+  if (mutes.length > 0) parts.push(`held back now by ${mutes.join(' and by ')}`);
+  else if (waitMs > 0) parts.push(`after ${formatDurationMs(waitMs)}, together with others of its group`);
+  if (spent.length > 0) parts.push(`in a digest for ${spent.join(', ')}, who had all messages of this hour`);
+  return parts.join('; ');
 }
 
 const channelsOf = (id: string, { policy }: Dispatcher): readonly Channel[] => policy.contacts.get(id)?.channels ?? [];

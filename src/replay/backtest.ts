@@ -8,11 +8,13 @@
 import type { Alert, Level, Transition } from '../domain/alert.ts';
 import { levelRank } from '../domain/alert.ts';
 import type { DeviceDirectory } from '../domain/device.ts';
+import type { OperationResult } from '../domain/operation.ts';
 import type { Value } from '../domain/reading.ts';
 import type { Rule } from '../domain/rule.ts';
 import { foremost } from '../notify/content.ts';
 import type { NotifyConfig } from '../notify/notify-config.ts';
 import type { CompiledRule } from '../rules/compile.ts';
+import type { Scheduled } from './dispatching.ts';
 import { Replay, type ReplayMessage, type RuleError } from './replay.ts';
 import { type RuleSum, RuleSums } from './rule-sums.ts';
 import type { Source, SourceBatch } from './sources/source.ts';
@@ -29,6 +31,8 @@ export interface BacktestOptions {
   readonly directory: DeviceDirectory;
   readonly notify: NotifyConfig;
   readonly publicUrl: string | null;
+  /** What people did, in its order. */
+  readonly operations: readonly Scheduled[];
   /** µs; null: from the first reading, to the last one. */
   readonly from: number | null;
   readonly to: number | null;
@@ -74,6 +78,9 @@ export interface SetResult {
   readonly messages: readonly SentMessage[];
   readonly messageCount: number;
   readonly messagesByContact: ReadonlyMap<string, number>;
+  readonly messagesByKind: ReadonlyMap<string, number>;
+  /** What people did that took effect, and what was left out, as there was nothing that it could be about. */
+  readonly operations: { readonly taken: number; readonly leftOut: number };
   /** One for each rule of the set, in its order. */
   readonly rules: readonly RuleSum[];
   /** Alerts that fired before the period and were firing when it began. */
@@ -140,10 +147,12 @@ class Run {
   #firingBefore: number | null = null;
   readonly #messages: SentMessage[] = [];
   readonly #messagesByContact = new Map<string, number>();
+  readonly #messagesByKind = new Map<string, number>();
+  readonly #operations = { taken: 0, leftOut: 0 };
   #messageCount = 0;
 
   constructor(set: RuleSet, options: RunOptions) {
-    const { directory, notify, publicUrl, startsAt, journalId } = options;
+    const { directory, notify, publicUrl, startsAt, journalId, operations } = options;
     this.#set = set;
     this.#options = options;
     this.#sums = new RuleSums(set.rules.map(({ id }) => id));
@@ -154,6 +163,8 @@ class Run {
       notify,
       publicUrl,
       startsAt,
+      operations,
+      onOperated: (_operation, result) => this.#operated(result),
       ...(journalId === null ? {} : { journalId }),
       onTransition: (transition) => this.#transition(transition),
       onMessage: (message) => this.#message(message),
@@ -178,6 +189,8 @@ class Run {
       messages: this.#messages,
       messageCount: this.#messageCount,
       messagesByContact: this.#messagesByContact,
+      messagesByKind: this.#messagesByKind,
+      operations: this.#operations,
       rules: this.#sums.sums(to - this.#options.from),
       firingBefore: this.#firingBefore ?? this.#earlier.size,
       errors: this.#replay.ruleErrors,
@@ -225,14 +238,24 @@ class Run {
     this.#sums.lasted(alert.rule, alert.durationMs, endedAt === null);
   }
 
+  #operated({ done }: OperationResult): void {
+    if (done) this.#operations.taken += 1;
+    else this.#operations.leftOut += 1;
+  }
+
   #message(message: ReplayMessage): void {
     const { at, contact, kind, reason, content } = message;
     if (at < this.#options.from) return;
     const { rule, device } = foremost(content);
     this.#messageCount += 1;
-    this.#messagesByContact.set(contact, (this.#messagesByContact.get(contact) ?? 0) + 1);
+    countIn(this.#messagesByContact, contact);
+    countIn(this.#messagesByKind, kind);
     this.#sums.told(rule);
     if (this.#messages.length < this.#options.messagesMax)
       this.#messages.push({ at, contact, rule, device, kind, subject: message.subject, reason });
   }
+}
+
+function countIn(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }

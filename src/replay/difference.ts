@@ -11,8 +11,9 @@ export interface Difference {
   /** Pairs that fire, last or rise differently. */
   readonly changed: readonly AlertPair[];
   readonly same: number;
-  /** By contact, those with a message in either. */
+  /** By contact, and by kind, those with a message in either. */
   readonly messages: readonly { readonly contact: string; readonly first: number; readonly second: number }[];
+  readonly kinds: readonly { readonly kind: string; readonly first: number; readonly second: number }[];
 }
 
 export interface AlertPair {
@@ -45,7 +46,9 @@ export function difference(first: SetResult, second: SetResult): Difference {
   const onlySecond = second.alerts.filter((alert) => !paired.has(alert));
   onlyFirst.sort(byFiring);
   changed.sort((left, right) => byFiring(left.first, right.first));
-  return { onlyFirst, onlySecond, changed, same, messages: messagesOf(first, second) };
+  const messages = counted(first.messagesByContact, second.messagesByContact).map(({ key, ...counts }) => ({ contact: key, ...counts }));
+  const kinds = counted(first.messagesByKind, second.messagesByKind).map(({ key, ...counts }) => ({ kind: key, ...counts }));
+  return { onlyFirst, onlySecond, changed, same, messages, kinds };
 }
 
 function byInstance(alerts: readonly FiredAlert[]): ReadonlyMap<string, FiredAlert[]> {
@@ -64,9 +67,8 @@ const endOf = (alert: FiredAlert | undefined): number => alert?.endedAt ?? Numbe
 const isSame = (left: FiredAlert, right: FiredAlert): boolean =>
   left.firedAt === right.firedAt && left.endedAt === right.endedAt && left.level === right.level;
 
-function messagesOf(first: SetResult, second: SetResult): Difference['messages'] {
-  const contacts = new Set([...first.messagesByContact.keys(), ...second.messagesByContact.keys()]);
-  return [...contacts]
+function counted(first: ReadonlyMap<string, number>, second: ReadonlyMap<string, number>) {
+  return [...new Set([...first.keys(), ...second.keys()])]
     .sort()
-    .map((contact) => ({ contact, first: first.messagesByContact.get(contact) ?? 0, second: second.messagesByContact.get(contact) ?? 0 }));
+    .map((key) => ({ key, first: first.get(key) ?? 0, second: second.get(key) ?? 0 }));
 }

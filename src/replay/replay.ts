@@ -1,7 +1,7 @@
 /**
  * Readings through the rules to the messages, on a virtual clock: what rule tests, backtests and previews run on. It is
- * the code that runs live (`Devices` and `Evaluating`, then `decide` and `render`) without its journal, its database and
- * its channels. The same journal gives the same transitions and messages, ids and texts included.
+ * the code that runs live (`Devices` and `Evaluating`, then `Dispatcher` and `render`) without its journal, its database and
+ * its channels. The same journal and the same log of operations give the same transitions and messages, ids and texts included.
  *
  * **Journal time** is the time of receipt of the reading last given, or what `until` has moved it on to. Timers fire in
  * order of their due time, each before the first reading that was received later.
@@ -22,15 +22,13 @@ import type { Operation, OperationResult } from '../domain/operation.ts';
 import type { DeviceRef, Reading, Shape } from '../domain/reading.ts';
 import type { Rule } from '../domain/rule.ts';
 import { type Content, kindOf } from '../notify/content.ts';
-import type { NewMessage, Tables } from '../notify/dispatch/dispatch-state.ts';
-import { Dispatcher } from '../notify/dispatch/dispatcher.ts';
-import type { Kept } from '../notify/dispatch/kept.ts';
-import { Policy } from '../notify/dispatch/policy.ts';
+import type { Decided, NewMessage } from '../notify/dispatch/dispatch-state.ts';
 import { factsOf } from '../notify/mail/facts.ts';
 import { render, subjectOf } from '../notify/mail/render.ts';
 import type { NotifyConfig } from '../notify/notify-config.ts';
 import { type ToldExplanation, withTellings } from '../notify/would-tell.ts';
 import type { CompiledRule } from '../rules/compile.ts';
+import { Dispatching, type Scheduled } from './dispatching.ts';
 import { storedState } from './stored.ts';
 
 export interface ReplayOptions {
@@ -47,6 +45,10 @@ export interface ReplayOptions {
   readonly registeredAt?: ReadonlyMap<string, number>;
   /** What links in messages begin with. */
   readonly publicUrl?: string | null;
+  /** From an instance's log, in its order. */
+  readonly operations?: readonly Scheduled[];
+  /** One of those was done, or why it was not. */
+  readonly onOperated?: (operation: Operation, result: OperationResult) => void;
   readonly onTransition?: (transition: Transition) => void;
   readonly onMessage?: (message: ReplayMessage) => void;
 }
@@ -73,6 +75,8 @@ export interface ReplayDecision {
   readonly alert: string;
   readonly transition: string;
   readonly reason: string;
+  /** Journal time, µs. */
+  readonly at: number;
 }
 
 /** A reading before its device is interned. */
@@ -97,12 +101,10 @@ export class Replay {
   #options: ReplayOptions;
   #devices: Devices;
   #evaluating: Evaluating;
-  #channels: ReadonlyMap<string, readonly Channel[]>;
-  #ruleTexts: ReadonlyMap<string, Rule>;
   readonly #errors = new Map<string, RuleError>();
   readonly #recognised = new Map<string, Recognised>();
   readonly #shapes = new Map<Shape, Shape>();
-  #dispatcher: Dispatcher;
+  readonly #dispatching: Dispatching;
   /** By open alert, which of all it was. */
   readonly #openedAs = new Map<string, number>();
   #decisions: ReplayDecision[] = [];
@@ -110,24 +112,29 @@ export class Replay {
   #next = 0;
   #sequence = 0;
   #messages = 0;
+  /** At the latest moment at which there was a message. */
+  #sent: { readonly at: number; readonly ids: Set<string> } = { at: 0, ids: new Set() };
 
   constructor(options: ReplayOptions) {
     this.#options = options;
     this.#time = options.startsAt;
-    this.#dispatcher = new Dispatcher(new Policy(options.notify, options.ruleTexts));
-    ({ devices: this.#devices, evaluating: this.#evaluating, channels: this.#channels, ruleTexts: this.#ruleTexts } = this.#made(options));
+    this.#dispatching = new Dispatching({
+      ...options,
+      operations: options.operations ?? [],
+      onOperated: options.onOperated ?? (() => undefined),
+      onDecided: (decided) => this.#decided(decided),
+    });
+    ({ devices: this.#devices, evaluating: this.#evaluating } = this.#made(options));
     for (const device of this.#devices.register(options.startsAt)) {
       device.registeredAt = Math.max(options.startsAt, options.registeredAt?.get(device.id) ?? options.startsAt);
     }
     this.#arm();
   }
 
-  #made({ notify, ruleTexts, rules, directory, journalId = 'replay' }: ReplayOptions) {
+  #made({ rules, directory, journalId = 'replay' }: ReplayOptions) {
     return {
       devices: new Devices({ rules, directory, graceUntil: 0 }),
       evaluating: new Evaluating({ journalId, onRuleError: (rule, count, message) => this.#ruleFailed(rule, count, message) }),
-      channels: new Map(notify.contacts.map(({ id, channels }) => [id, channels])),
-      ruleTexts: new Map(ruleTexts.map((rule) => [rule.id, rule])),
     };
   }
 
@@ -140,28 +147,19 @@ export class Replay {
   reload(configuration: Pick<ReplayOptions, 'rules' | 'directory' | 'notify' | 'ruleTexts'>): void {
     const stored = storedState(this.#devices, { position: this.#next - 1, openedAs: this.#openedAs });
     this.#options = { ...this.#options, ...configuration };
-    ({
-      devices: this.#devices,
-      evaluating: this.#evaluating,
-      channels: this.#channels,
-      ruleTexts: this.#ruleTexts,
-    } = this.#made(this.#options));
+    ({ devices: this.#devices, evaluating: this.#evaluating } = this.#made(this.#options));
     this.#recognised.clear();
     this.#shapes.clear();
     const store = { load: () => stored, commit: () => undefined };
     const { closed } = restore({ store, devices: this.#devices, partition: 0, cursor: this.#next, now: this.#time });
-    // As from its rows, which come in the order of their keys.
-    const before = this.#dispatcher.tables;
-    this.#dispatcher = new Dispatcher(new Policy(this.#options.notify, this.#options.ruleTexts), (tables) => copy(before, tables));
+    this.#dispatching.reload(this.#options, this.#time);
     for (const transition of closed) this.#tell(transition);
     this.#arm();
   }
 
   /** What a person does, now. */
   operate(operation: Operation): OperationResult {
-    const result = this.#dispatcher.operate(operation, this.#time);
-    this.#takeMessages();
-    return result;
+    return this.#dispatching.operate(operation, this.#time);
   }
 
   /** Journal time, µs. */
@@ -180,11 +178,16 @@ export class Replay {
     return [...this.#errors.values()];
   }
 
+  /** The alert with the flags that notifying knows of: acknowledged, silenced and their like. */
+  flagged(alert: Alert): Alert {
+    return this.#dispatching.flagged(alert);
+  }
+
   /** Why a device did, or did not, alert, as it is now; the alert is the replay's own. Changes nothing. */
   explain(query: ExplainQuery): ToldExplanation | NothingToExplain {
     const { rules, directory } = this.#options;
     const explained = explain(query, { rules, directory, devices: this.#devices, now: this.#time });
-    return withTellings(explained, this.#dispatcher);
+    return withTellings(explained, this.#dispatching.dispatcher);
   }
 
   /**
@@ -197,7 +200,7 @@ export class Replay {
     // As live: what a reading says of its device holds from its arrival on, also for the timers that fire just before it.
     const device = this.#intern(reading.device);
     if (this.#evaluating.nextDue < receivedAt) this.#fire(receivedAt - 1, position);
-    if (this.#dispatcher.nextDue < receivedAt) this.#dispatch(receivedAt - 1);
+    if (this.#dispatching.due < receivedAt) this.#dispatching.advance(receivedAt - 1);
     this.#time = receivedAt;
     this.#next = position + 1;
     this.#evaluating.reading(position, {
@@ -214,7 +217,7 @@ export class Replay {
   /** Journal time goes on to `timeUs` without a reading: every timer due by then fires. */
   until(timeUs: number): void {
     this.#fire(timeUs, this.#next);
-    this.#dispatch(timeUs);
+    this.#dispatching.advance(timeUs);
     this.#time = Math.max(this.#time, timeUs);
   }
 
@@ -228,7 +231,7 @@ export class Replay {
     for (;;) {
       const due = this.#evaluating.nextDue;
       if (due > until) return;
-      if (this.#dispatcher.nextDue < due) this.#dispatch(due - 1);
+      if (this.#dispatching.due < due) this.#dispatching.advance(due - 1);
       this.#time = Math.max(this.#time, due);
       this.#evaluating.fireTimers(this.#time, next);
       this.#take();
@@ -263,28 +266,24 @@ export class Replay {
     if (state === 'resolved') this.#openedAs.delete(id);
     else if (!this.#openedAs.has(id)) this.#openedAs.set(id, this.#sequence);
     this.#options.onTransition?.(transition);
-    this.#dispatcher.transition(transition);
-    this.#takeMessages();
+    this.#dispatching.transition(transition);
   }
 
-  /** Timers of groups, reminders and their like, which come after everything else of their time. */
-  #dispatch(until: number): void {
-    if (this.#dispatcher.nextDue > until) return;
-    this.#dispatcher.advance(until);
-    this.#takeMessages();
-  }
-
-  #takeMessages(): void {
-    const { messages, notes } = this.#dispatcher.take();
-    for (const { alert, transition, detail } of notes) this.#note({ alert, transition, reason: detail });
+  #decided({ messages, notes }: Decided): void {
+    for (const { alert, transition, detail, at } of notes) this.#note({ alert, transition, reason: detail, at });
     for (const message of messages) this.#send(message);
   }
 
   #send({ id, content, contact, at }: NewMessage): void {
+    // The outbox holds a message once: two routes may come to the same one.
+    if (this.#sent.at !== at) this.#sent = { at, ids: new Set() };
+    if (this.#sent.ids.has(id)) return;
+    this.#sent.ids.add(id);
     this.#messages += 1;
     const { onMessage, directory, publicUrl = null } = this.#options;
     if (onMessage === undefined) return;
-    const factsOfAlert = (alert: Alert) => factsOf(alert, this.#ruleTexts.get(alert.rule), directory);
+    const { rules, dispatcher } = this.#dispatching;
+    const factsOfAlert = (alert: Alert) => factsOf(alert, rules.get(alert.rule), directory);
     onMessage({
       id,
       at,
@@ -292,7 +291,7 @@ export class Replay {
       kind: kindOf(content),
       contact,
       reason: content.items[0]?.reason ?? '',
-      channels: this.#channels.get(contact) ?? [],
+      channels: dispatcher.policy.contacts.get(contact)?.channels ?? [],
       get subject() {
         return subjectOf(content, factsOfAlert, at);
       },
@@ -311,24 +310,4 @@ export class Replay {
     const known = this.#errors.get(rule);
     this.#errors.set(rule, { rule, message, count: (known?.count ?? 0) + count });
   }
-}
-
-function copy(from: Tables, to: Tables): void {
-  const one = <T extends NonNullable<unknown>>(source: Kept<T>, target: Kept<T>): void =>
-    target.load(
-      [...source.keys()].sort().flatMap((key): [string, T][] => {
-        const value = source.get(key);
-        return value === undefined ? [] : [[key, value]];
-      }),
-    );
-  one(from.alert, to.alert);
-  one(from.group, to.group);
-  one(from.mute, to.mute);
-  one(from.summary, to.summary);
-  one(from.storm, to.storm);
-  one(from.rate, to.rate);
-  one(from.contact, to.contact);
-  one(from.flap, to.flap);
-  one(from.silence, to.silence);
-  one(from.meta, to.meta);
 }

@@ -8,8 +8,9 @@ import { MICROSECONDS_PER_MILLISECOND } from '../domain/reading.ts';
 import { TocsinError } from '../std/errors.ts';
 import { count, duration, flag, problemsOf, refuse, strictObject } from '../std/form.ts';
 import { type JsonSchema, jsonSchemaOf, written as takes } from '../std/json-schema.ts';
-import { DURATION, parseDurationMs } from '../std/quantity.ts';
 import { parseYaml, type YamlFile } from '../std/yaml.ts';
+import { type Action, actionForm, actionOf } from './rule-test-actions.ts';
+import { offset } from './rule-test-times.ts';
 import { expandSteps, type Step } from './step-values.ts';
 
 export interface RuleTestFile {
@@ -34,6 +35,8 @@ export interface RuleTest {
   readonly blocks: readonly ReadingBlock[];
   /** How long journal time runs on; null: to the last reading and the last expectation. */
   readonly until: number | null;
+  /** What people do, in the order of its time. */
+  readonly actions: readonly Action[];
   readonly expectations: readonly Expectation[];
   /** In the whole test, whatever they are about. */
   readonly emails: number | null;
@@ -110,17 +113,6 @@ function doubleNames(tests: readonly RuleTest[]): TocsinError[] {
     return first === index ? [] : [new TocsinError(`a second test is called ${JSON.stringify(test.name)}`, { place: test.place, hint })];
   });
 }
-
-/** A time from the test's start; 0 needs no unit. */
-const offset = () =>
-  takes(
-    z.unknown().transform((value, context): number => {
-      const milliseconds = value === 0 ? 0 : typeof value === 'string' ? parseDurationMs(value) : undefined;
-      if (milliseconds !== undefined) return Math.round(milliseconds * MICROSECONDS_PER_MILLISECOND);
-      return refuse(context, "expected a time from the test's start", 'write a number with a unit: 0m, 90s, 10m, 1h30m');
-    }),
-    { anyOf: [{ type: 'string', pattern: DURATION.source }, { const: 0 }] },
-  );
 
 const VALUE = { type: ['number', 'boolean', 'string', 'null'] };
 const steps = takes(
@@ -247,6 +239,7 @@ const test = strictObject({
   start: start.optional().describe('The instant at which it begins.'),
   readings: oneOrMany(block, schemaOf(block)).optional().describe('Values over time, such as {every: 5m, temperature: [5, "9 x14"]}.'),
   until: offset().optional().describe('How long time goes on after the readings.'),
+  do: z.array(actionForm).optional().describe('What people do: acknowledge an alert, silence alerts, take that back.'),
   expect: z.array(expectation).optional().describe('What is open when, and what was sent.'),
   emails: count().optional().describe('How many in the whole test.'),
   messages: count().optional().describe('How many in the whole test, on any channel.'),
@@ -279,6 +272,7 @@ function testOf(written: z.output<typeof test>, path: readonly PropertyKey[], ya
       path: [...path, 'readings', ...(isListOfBlocks ? within : [])],
     })),
     until: written.until ?? null,
+    actions: (written.do ?? []).map((one, index) => actionOf(one, [...path, 'do', index], yaml)).sort((a, b) => a.at - b.at),
     expectations: (written.expect ?? []).map((one, index) => expectationOf(one, [...path, 'expect', index], yaml)),
     emails: written.emails ?? null,
     messages: written.messages ?? null,

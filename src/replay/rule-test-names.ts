@@ -9,6 +9,7 @@ import type { CompiledRule } from '../rules/compile.ts';
 import { groupName } from '../rules/group.ts';
 import { TocsinError } from '../std/errors.ts';
 import { hintFor, nearest } from '../std/form.ts';
+import type { Action } from './rule-test-actions.ts';
 import type { Expectation, ExpectedMessage, RuleTest, RuleTestFile } from './rule-test-file.ts';
 import { type Arrival, arrivalsOf } from './rule-test-readings.ts';
 
@@ -25,7 +26,14 @@ export interface ReadyTest {
   readonly directory: DeviceDirectory;
   /** In the order of their receipt. */
   readonly arrivals: readonly Arrival[];
+  /** In the order of their time. */
+  readonly actions: readonly ReadyAction[];
   readonly expectations: readonly ReadyExpectation[];
+}
+
+export interface ReadyAction extends Action {
+  /** What the alert's `device` is; empty where it is about none. */
+  readonly subject: string;
 }
 
 export interface ReadyExpectation extends Expectation {
@@ -45,6 +53,9 @@ export function readyTests(file: RuleTestFile, world: World): { tests: ReadyTest
   return { tests, problems };
 }
 
+/** Which alert is meant. */
+type Subject = Pick<Expectation, 'alert' | 'device' | 'group' | 'path'> & { /** Of the rule; default `alert`. */ readonly key?: string };
+
 class Naming {
   readonly problems: TocsinError[] = [];
   readonly #file: RuleTestFile;
@@ -63,6 +74,7 @@ class Naming {
     const { directory } = this.#world;
     const refs = this.#devices();
     const expectations = this.#test.expectations.map((expectation) => this.#expectation(expectation, refs));
+    const actions = this.#test.actions.map((action, index) => this.#action(action, { refs, before: this.#test.actions.slice(0, index) }));
     if (this.problems.length === 0) this.#checkThatSomeRuleLooks(refs);
     const listed = this.#withDependencies([...refs.keys()]);
     const report = (message: string, path: readonly PropertyKey[], hint?: string, part?: 'key' | 'value'): void =>
@@ -73,6 +85,7 @@ class Naming {
       test: this.#test,
       directory: { ...directory, fleet: listed },
       arrivals,
+      actions,
       expectations,
     };
   }
@@ -129,15 +142,39 @@ class Naming {
   }
 
   #expectation(expectation: Expectation, refs: ReadonlyMap<string, DeviceRef>): ReadyExpectation {
-    const { alert, path } = expectation;
-    const found = this.#world.rules.find(({ rule }) => rule.id === alert);
-    const known = this.#world.rules.map(({ rule }) => rule.id);
-    if (found === undefined) this.#report(`there is no rule ${alert}`, [...path, 'alert'], hintFor(alert, known));
+    const found = this.#rule(expectation.alert, [...expectation.path, 'alert']);
     for (const message of [...(expectation.emails ?? []), ...(expectation.messages ?? [])]) this.#checkRecipient(message);
     return { ...expectation, subject: found === undefined ? '' : this.#subject(expectation, found, refs) };
   }
 
-  #subject(expectation: Expectation, found: CompiledRule, refs: ReadonlyMap<string, DeviceRef>): string {
+  #rule(id: string, path: readonly PropertyKey[]): CompiledRule | undefined {
+    const found = this.#world.rules.find(({ rule }) => rule.id === id);
+    const known = this.#world.rules.map(({ rule }) => rule.id);
+    if (found === undefined) this.#report(`there is no rule ${id}`, path, hintFor(id, known));
+    return found;
+  }
+
+  #action(action: Action, of: { refs: ReadonlyMap<string, DeviceRef>; before: readonly Action[] }): ReadyAction {
+    const { deed, path } = action;
+    if (deed.kind === 'silence') {
+      const exact = (deed.match.rules ?? []).filter((rule) => !/[*?]/.test(rule));
+      for (const rule of exact) this.#rule(rule, [...path, 'silence', 'rule']);
+    } else if (deed.kind === 'endSilence') {
+      const names = of.before.flatMap(({ deed: earlier }) => (earlier.kind === 'silence' ? [earlier.name] : []));
+      if (!names.includes(deed.name))
+        this.#report(
+          `no silence before it is called ${deed.name}`,
+          [...path, 'endSilence'],
+          names.length === 0 ? 'give one a name' : hintFor(deed.name, names),
+        );
+    } else {
+      const found = this.#rule(deed.alert, [...path, deed.kind]);
+      if (found !== undefined) return { ...action, subject: this.#subject({ ...deed, path, key: deed.kind }, found, of.refs) };
+    }
+    return { ...action, subject: '' };
+  }
+
+  #subject(expectation: Subject, found: CompiledRule, refs: ReadonlyMap<string, DeviceRef>): string {
     const { alert, group, path } = expectation;
     const { by } = found.rule;
     if (group !== null) {
@@ -154,11 +191,11 @@ class Naming {
     const [only, ...more] = refs.keys();
     const id = expectation.device ?? this.#test.device ?? (more.length === 0 ? only : undefined);
     if (id === undefined) {
-      this.#report('the expectation does not say of which device', path, 'add device: to it, or to the test');
+      this.#report(`the ${expectation.key ?? 'expectation'} does not say of which device`, path, 'add device: to it, or to the test');
       return '';
     }
     const ref = refs.get(id);
-    const at = expectation.device === null ? [...path, 'alert'] : [...path, 'device'];
+    const at = expectation.device === null ? [...path, expectation.key ?? 'alert'] : [...path, 'device'];
     if (ref === undefined) this.#report(`the test has no device ${id}`, at, hintFor(id, [...refs.keys()]));
     else if (!found.matches(ref) || found.programFor(ref.profile) === null) {
       const profile = ref.profile === null ? 'it has no profile' : `its profile is ${ref.profile}`;

@@ -10,9 +10,11 @@
  * looked at the moments it asked about.
  */
 import { type Alert, type Level, levelRank, type Transition } from '../domain/alert.ts';
+import type { Operation, OperationResult } from '../domain/operation.ts';
 import { Replay, type ReplayMessage, type RuleError } from './replay.ts';
+import type { Deed } from './rule-test-actions.ts';
 import type { ExpectedMessage } from './rule-test-file.ts';
-import type { ReadyExpectation, ReadyTest, World } from './rule-test-names.ts';
+import type { ReadyAction, ReadyExpectation, ReadyTest, World } from './rule-test-names.ts';
 import type { Arrival } from './rule-test-readings.ts';
 import { timeOf } from './rule-test-times.ts';
 
@@ -29,7 +31,8 @@ export interface Failure {
 export type Event =
   | { readonly kind: 'reading'; readonly at: number; readonly arrival: Arrival }
   | { readonly kind: 'transition'; readonly at: number; readonly transition: Transition }
-  | { readonly kind: 'message'; readonly at: number; readonly message: ReplayMessage };
+  | { readonly kind: 'message'; readonly at: number; readonly message: ReplayMessage }
+  | { readonly kind: 'action'; readonly at: number; readonly action: ReadyAction; readonly done: string };
 
 export interface Outcome {
   readonly ready: ReadyTest;
@@ -54,7 +57,7 @@ class Run {
   /** Transitions of which a message was expected; and alerts, where it was the summary of a backlog. */
   readonly #spokenOf = new Set<string>();
   readonly #transitionAt = new Map<string, number>();
-  /** The longest that news wait for others. */
+  /** The longest that news wait, for others or since the last message of their group. */
   readonly #waitMs: number;
   /** Null while the test runs. */
   #endsAt: number | null = null;
@@ -62,7 +65,7 @@ class Run {
   constructor(ready: ReadyTest, world: World) {
     this.#ready = ready;
     const { routes, default: fallback } = world.notify;
-    this.#waitMs = Math.max(...[...routes, fallback].flatMap(({ groupWaitMs }) => Object.values(groupWaitMs)));
+    this.#waitMs = Math.max(...[...routes, fallback].flatMap((route) => [...Object.values(route.groupWaitMs), route.groupIntervalMs]));
     this.#replay = new Replay({
       rules: world.rules,
       directory: ready.directory,
@@ -75,18 +78,26 @@ class Run {
   }
 
   outcome(): Outcome {
-    const { arrivals, expectations, test } = this.#ready;
+    const { arrivals, actions, expectations, test } = this.#ready;
     let next = 0;
-    const runUntil = (at: number): void => {
+    let done = 0;
+    const readUntil = (at: number): void => {
       for (let arrival = arrivals[next]; arrival !== undefined && arrival.receivedAt <= test.startsAt + at; arrival = arrivals[++next])
         this.#arrive(arrival);
       this.#replay.until(test.startsAt + at);
+    };
+    const runUntil = (at: number): void => {
+      for (let action = actions[done]; action !== undefined && action.at <= at; action = actions[++done]) {
+        readUntil(action.at);
+        this.#act(action);
+      }
+      readUntil(at);
     };
     for (const at of [...new Set(expectations.map((expectation) => expectation.at))].sort((a, b) => a - b)) {
       runUntil(at);
       for (const expectation of expectations) if (expectation.at === at) this.#checkState(expectation);
     }
-    runUntil(Math.max(test.until ?? 0, this.#now, (arrivals.at(-1)?.receivedAt ?? 0) - test.startsAt));
+    runUntil(Math.max(test.until ?? 0, this.#now, actions.at(-1)?.at ?? 0, (arrivals.at(-1)?.receivedAt ?? 0) - test.startsAt));
     this.#awaitMessages();
     for (const expectation of expectations) {
       this.#checkMessages(expectation, 'email');
@@ -94,7 +105,7 @@ class Run {
     }
     this.#checkRises();
     this.#checkTotals();
-    const order = [...expectations.map(({ place }) => place)];
+    const order = [...actions.map(({ place }) => place), ...expectations.map(({ place }) => place)];
     const failures = this.#failures.toSorted((a, b) => rank(order, a.place) - rank(order, b.place));
     return { ready: this.#ready, failures, events: this.#events, ruleErrors: this.#replay.ruleErrors };
   }
@@ -130,6 +141,17 @@ class Run {
     }
   }
 
+  #act(action: ReadyAction): void {
+    const { at, by, deed, subject, place } = action;
+    const { startsAt } = this.#ready.test;
+    const alert = 'alert' in deed ? this.#open.find((open) => open.rule === deed.alert && open.device === subject) : undefined;
+    const done = deedText(action);
+    this.#events.push({ kind: 'action', at, action, done });
+    const result = alert === undefined && 'alert' in deed ? NOTHING : this.#replay.operate(operationOf(deed, { by, startsAt, at, alert }));
+    if (!result.done) this.#failures.push({ place, at, expected: done, got: result.problem });
+    this.#replay.until(startsAt + at);
+  }
+
   #happened(transition: Transition): void {
     if (this.#endsAt !== null) return;
     this.#events.push({ kind: 'transition', at: this.#now, transition });
@@ -142,7 +164,8 @@ class Run {
 
   #checkState(expectation: ReadyExpectation): void {
     const { level, flags } = expectation;
-    const alert = this.#open.find((candidate) => isAbout(expectation, candidate));
+    const open = this.#open.find((candidate) => isAbout(expectation, candidate));
+    const alert = open === undefined ? undefined : this.#replay.flagged(open);
     const isPending = alert?.state === 'pending';
     const found = alert === undefined ? 'none' : isPending ? 'pending' : alert.level;
     // What is pending has told nobody: whoever expects no alert has none.
@@ -245,6 +268,28 @@ class Run {
     this.#failed.add(expectation);
     this.#failures.push({ place: expectation.place, at: expectation.at, expected, got });
   }
+}
+
+const NOTHING: OperationResult = { done: false, problem: 'there is no such alert at that time', hint: null };
+
+function operationOf(deed: Deed, of: { by: string; startsAt: number; at: number; alert: Alert | undefined }): Operation {
+  const { by, startsAt, at, alert } = of;
+  if (deed.kind === 'endSilence') return { kind: 'end-silence', silence: deed.name, by };
+  if (deed.kind === 'silence') {
+    const { name, match, comment, endsAt } = deed;
+    const end = endsAt === null ? null : startsAt + endsAt;
+    return { kind: 'silence', silence: { id: name, match, by, comment, startsAt: startsAt + at, endsAt: end } };
+  }
+  const id = alert?.id ?? '';
+  if (deed.kind === 'unacknowledge') return { kind: 'unacknowledge', alert: id, by };
+  const { comment, until } = deed;
+  return { kind: 'acknowledge', alert: id, by, comment, until: until === null ? null : startsAt + until };
+}
+
+function deedText({ deed, subject, by }: ReadyAction): string {
+  if (deed.kind === 'endSilence') return `${by} ends the silence ${deed.name}`;
+  if (deed.kind === 'silence') return `${by} begins the silence ${deed.name}`;
+  return `${by} ${deed.kind}s ${deed.alert} on ${subject}`;
 }
 
 const rank = (order: readonly string[], place: string): number => {

@@ -57,6 +57,7 @@ function rowOf(event: Exclude<Event, ReadingEvent>): Row {
     const { channels, contact, subject } = event.message;
     return { kind: 'message', cells: [time, channels[0]?.kind === 'email' ? 'e-mail' : 'message', contact, subject] };
   }
+  if (event.kind === 'action') return { kind: 'change', cells: [time, 'done', event.action.by, event.done] };
   const { kind, alert, reason, backlog } = event.transition;
   const what = kind === 'firing' || kind === 'level' ? `${kind} ${alert.level}` : kind;
   const who = backlog === undefined ? `${alert.rule} on ${alert.device}` : backlog.device;

@@ -63,6 +63,8 @@ export interface Backend extends Asked<Operating> {
   readings(query: ReadingsQuery): Promise<Page<unknown>>;
   quarantine(query: PageQuery): Promise<Page<unknown>>;
   notifications(query: PageQuery): Promise<Page<unknown>>;
+  /** What people did, oldest first. */
+  operationLog(query: PageQuery): Promise<Page<unknown>>;
   /** Rules as they are in force. */
   rules(query: PageQuery): Promise<Page<unknown>>;
   /** What is in force, as it may be shown; plain data, handed on as it is. */

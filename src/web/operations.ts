@@ -1,10 +1,14 @@
-/** What people do about an alert: acknowledge it, take that back, comment on it. Each answers with the alert as it then is. */
+/**
+ * What people do about an alert: acknowledge it, take that back, comment on it. Each answers with the alert as it then is. And the
+ * log of all that they did, which a backtest does again.
+ */
 import type { FastifyInstance } from 'fastify';
 import type { Operation } from '../domain/operation.ts';
 import type { Clock } from '../std/clock.ts';
 import type { Backend } from './backend.ts';
 import { checkAcknowledgement, checkBy, checkComment } from './operation-requests.ts';
 import { Problem } from './problem.ts';
+import { checkPageQuery } from './requests.ts';
 import { withTimes } from './times.ts';
 
 interface ById {
@@ -26,6 +30,10 @@ export function registerOperations(server: FastifyInstance, backend: Backend, cl
   server.post<ById>('/api/v1/alerts/:id/comment', async ({ params: { id }, body }) =>
     act(id, { kind: 'comment', alert: id, ...checkComment(body) }),
   );
+  server.get('/api/v1/operations', async ({ query }) => {
+    const { items, next } = await backend.operationLog(checkPageQuery(query));
+    return { items: items.map(withTimes), next };
+  });
 }
 
 /** @throws Problem when there is none */

@@ -10,8 +10,7 @@ import type { Alert } from '../domain/alert.ts';
 import { ChannelHealth } from '../notify/channels/channel-health.ts';
 import type { Publish } from '../notify/channels/mqtt.ts';
 import { createNotifiers } from '../notify/channels/notifiers.ts';
-import type { Point } from '../notify/composing.ts';
-import type { ChartRequest } from '../notify/mail/chart-request.ts';
+import type { Chart, ChartOrder } from '../notify/composing.ts';
 import { createNotifying } from '../notify/notifying.ts';
 import type { Operating } from '../notify/operating.ts';
 import { type RuleView, rulesPage } from '../rules/rule-view.ts';
@@ -21,6 +20,7 @@ import { createLogger } from '../std/logger.ts';
 import { explainWithStories } from './explain.ts';
 import { type Configuration, type Generation, Generations, type Prepared, prepare, type Range } from './generations.ts';
 import { hostWorker } from './host.ts';
+import { operationsPage } from './operations-page.ts';
 import { selectedPage } from './selected-page.ts';
 import { type SelfMethods, selfMethods } from './self-methods.ts';
 import type { WorkerMethods } from './start.ts';
@@ -49,6 +49,7 @@ interface Answers {
   device: Alerting['device'];
   explain(query: ExplainQuery): ReturnType<typeof explainWithStories>;
   notifications: Notifying['notifications'];
+  operationLog(query: { cursor?: string; limit?: number }): ReturnType<typeof operationsPage>;
   rules(query: { cursor?: string; limit?: number }): { items: RuleView[]; next: string | null };
 }
 
@@ -65,8 +66,8 @@ export interface DecisionsEvents {
   range(): Range;
   /** Over MQTT, by this installation's own broker. */
   publish(topic: string, payload: string, retain: boolean): void;
-  /** Readings of one metric, oldest first, for a chart: from the history, downsampled. */
-  pointsOf(request: ChartRequest): Point[];
+  /** A chart of the history; null where there is nothing to show. */
+  draw(order: ChartOrder): Chart | null;
 }
 
 hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
@@ -109,7 +110,7 @@ hostWorker<DecisionsData, DecisionsEvents>(async (data, journal, main) => {
       config: notify,
       journalTime: () => alerting.journalTime(),
       alertOf: (id) => alerting.alert(id),
-      history: (request) => main.pointsOf(request),
+      draw: (order) => main.draw(order),
       onFlagged: (alerts) => telling.flagged(alerts),
       logger: loggers.notifying,
     });
@@ -154,6 +155,7 @@ function answersOf(generations: Generations): Answers {
     device: (id: string) => alerting().device(id),
     explain: (query: ExplainQuery) => explainWithStories(generations.current, query),
     notifications: (query: Parameters<Notifying['notifications']>[0]) => notifying().notifications(query),
+    operationLog: (query: Parameters<Answers['operationLog']>[0]) => operationsPage(generations.current, query),
     rules: (query: Parameters<Answers['rules']>[0]) =>
       rulesPage(generations.current.rules, { open: alerting().openCounts(), errors: alerting().ruleErrors() }, query),
   };

@@ -7,10 +7,12 @@ import { openSeriesStore, type SeriesStoreConfig } from '../history/open.ts';
 import { createQuarantine, type QuarantinePage, type QuarantineQuery } from '../history/quarantine.ts';
 import type { SeriesPage, SeriesQuery } from '../history/series-store.ts';
 import type { Position } from '../journal/journal.ts';
+import type { Chart, ChartOrder } from '../notify/composing.ts';
 import { systemClock } from '../std/clock.ts';
 import { Unavailable } from '../std/errors.ts';
 import { createLogger } from '../std/logger.ts';
 import type { Page } from '../web/backend.ts';
+import { drawChart } from './chart.ts';
 import { hostWorker } from './host.ts';
 import type { WorkerMethods } from './start.ts';
 
@@ -25,6 +27,8 @@ export interface HistoryData {
 
 export interface HistoryMethods extends WorkerMethods {
   readings(query: SeriesQuery): Promise<SeriesPage>;
+  /** For a mail. */
+  chart(order: ChartOrder): Promise<Chart | null>;
   quarantine(query: QuarantineQuery): Page<unknown>;
   /** Why the series store is not written to at present, or null. */
   trouble(): string | null;
@@ -45,6 +49,7 @@ hostWorker<HistoryData>(async (data, journal) => {
         if (store === null) throw new Unavailable('this instance keeps no history', { hint: 'add history to roles' });
         return store.query(query);
       },
+      chart: async (order: ChartOrder) => (store === null ? null : drawChart(order, (query) => store.query(query))),
       quarantine: (query: QuarantineQuery) => readable(quarantine.list(query)),
       trouble: () => history[0]?.trouble() ?? null,
     },

@@ -2,15 +2,19 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { type Timed, Timers } from '../../src/alerts/timers.ts';
 
-const item = (): Timed => ({ due: Number.POSITIVE_INFINITY, heapIndex: -1 });
+interface Named extends Timed {
+  readonly name: string;
+}
+const item = (name: string): Named => ({ name, due: Number.POSITIVE_INFINITY, heapIndex: -1 });
+const createTimers = () => new Timers<Named>((a, b) => a.name < b.name);
 
 it('timers come up in order of due time, and move up but never back', () => {
   const operation = fc.record({ item: fc.nat(7), due: fc.nat(100), isPop: fc.boolean() });
   fc.assert(
     fc.property(fc.array(operation, { maxLength: 80 }), (operations) => {
-      const timers = new Timers<Timed>();
-      const items = Array.from({ length: 8 }, item);
-      const model = new Map<Timed, number>();
+      const timers = createTimers();
+      const items = Array.from({ length: 8 }, (_, index) => item(String(index)));
+      const model = new Map<Named, number>();
       for (const { item: index, due, isPop } of operations) {
         const chosen = items[index];
         if (chosen === undefined) continue;
@@ -34,10 +38,22 @@ it('timers come up in order of due time, and move up but never back', () => {
 });
 
 it('a timer that was taken out can be set again', () => {
-  const timers = new Timers<Timed>();
-  const one = item();
+  const timers = createTimers();
+  const one = item('one');
   timers.atLatest(one, 5);
   expect(timers.pop()).toBe(one);
   timers.atLatest(one, 9);
   expect([timers.nextDue, timers.size]).toEqual([9, 1]);
+});
+
+it('what is due at the same time comes up by name, in whatever order it was set', () => {
+  fc.assert(
+    fc.property(fc.shuffledSubarray(['a', 'b', 'c', 'd', 'e', 'f', 'g']), fc.nat(3), (names, early) => {
+      const timers = createTimers();
+      const items = names.map(item);
+      for (const [index, one] of items.entries()) timers.atLatest(one, index < early ? 9 : 5);
+      for (const one of items) timers.atLatest(one, 5);
+      expect(items.map(() => timers.pop()?.name)).toEqual(names.toSorted());
+    }),
+  );
 });

@@ -5,6 +5,8 @@ import { explain } from '../../src/alerts/explaining.ts';
 import { explanationForm } from '../../src/cli/explain-form.ts';
 import { renderExplanation } from '../../src/cli/explain-text.ts';
 import { type Style, styleOf } from '../../src/cli/style.ts';
+import { Dispatcher } from '../../src/notify/dispatch/dispatcher.ts';
+import { Policy } from '../../src/notify/dispatch/policy.ts';
 import { withTellings } from '../../src/notify/would-tell.ts';
 import { withTimes } from '../../src/web/times.ts';
 import { directoryOf, MINUTE_US, rulesOf, ruleText, Scenario, START_US } from '../alerts/scenario.ts';
@@ -21,7 +23,7 @@ function textOf(style: Style, mode: string): string {
   const scenario = new Scenario(RULES, { directory });
   scenario.reading(0, { temperature: 9, mode });
   const context = { devices: scenario.devices, rules: rulesOf(RULES, directory), directory, now: START_US + MINUTE_US };
-  const told = withTellings(explain({ device: 'fridge-01' }, context), NOTIFY, () => []);
+  const told = withTellings(explain({ device: 'fridge-01' }, context), new Dispatcher(new Policy(NOTIFY, [])));
   if ('unknown' in told) throw new Error(told.unknown);
   const data = { ...told, rules: told.rules.map((rule) => ({ ...rule, story: null })) };
   return renderExplanation(explanationForm.parse(withTimes(data)), style);

@@ -78,7 +78,7 @@ FAIL  warm for ten minutes
   > 25m      expected        1 e-mail to pharmacy@example.org containing "9.3", by 25m
     30m–35m  reading         fridge-01                 temperature 9.3 ×2
     35m      firing warning  fridge-warm on fridge-01  temperature > limits.temperature_max has been true for 10m, since 2026-01-05T00:25:00.000Z (temperature is 9.3)
-    35m      e-mail          pharmacy                  [WARNING] fridge-warm on fridge-01: 9.3 °C
+    35m30s   e-mail          pharmacy                  [WARNING] fridge-warm on fridge-01: 9.3 °C
     …        3 more
 ok    a <cold> & 'quiet' night
 
@@ -111,7 +111,7 @@ ok    a <cold> & 'quiet' night
           { at: 2100, kind: 'firing' },
           { at: 2400, kind: 'resolved' },
         ],
-        messages: [{ at: 2100, contact: 'pharmacy', subject: '[WARNING] fridge-warm on fridge-01: 9.3 °C' }, { at: 2400 }],
+        messages: [{ at: 2130, contact: 'pharmacy', subject: '[WARNING] fridge-warm on fridge-01: 9.3 °C' }, { at: 2430 }],
       });
       const xml = await readFile(join(cwd, 'junit.xml'), 'utf8');
       expect(elementsOf(xml).filter((element) => /^testsuites?\b/.test(element))).toEqual([

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Reading, Rejection } from '../../src/domain/reading.ts';
+import type { DeviceRef, Reading, Rejection } from '../../src/domain/reading.ts';
 import { BatchWriter, type Qos2Mark, readBatch } from '../../src/journal/batch.ts';
 
 const text = fc.string({ unit: 'binary', maxLength: 40 }).map((value) => value.toWellFormed());
@@ -127,4 +127,22 @@ describe('batch encoding', () => {
     expect(() => read(Uint8Array.from([9, 0]))).toThrow(/format 9/);
     expect(() => read(Uint8Array.from([1, 0]))).toThrow(/unknown entry/);
   });
+});
+
+it('says anew what a device is where it changes back within a batch: whoever notes it once a definition ends with the latest', () => {
+  const writer = new BatchWriter();
+  const [here, there] = [{ site: 'here' }, { site: 'there' }].map((labels) => ({ id: 'd1', profile: null, labels }));
+  const other = { id: 'd2', profile: null, labels: {} };
+  if (here === undefined || there === undefined) throw new Error('two references');
+  for (const device of [here, other, here, there, other, here, here])
+    writer.addReading(device, ['x'], [1], { at: 1, receivedAt: 1, flags: 0 });
+  const sites: unknown[] = [];
+  let site: unknown;
+  const internDevice = (ref: DeviceRef): DeviceRef => {
+    if (ref.id === 'd1') site = ref.labels.site;
+    return ref;
+  };
+  const { bytes } = writer.take();
+  readBatch(bytes, { reading: ({ device }) => device.id === 'd1' && sites.push(site) }, { internDevice });
+  expect(sites).toEqual(['here', 'here', 'there', 'here', 'here']);
 });

@@ -26,6 +26,8 @@ export interface ServerConfig {
   readonly profiles?: readonly Readonly<Record<string, unknown>>[];
   readonly rules: readonly Readonly<Record<string, unknown>>[];
   readonly notify?: Readonly<Record<string, unknown>>;
+  /** `fleet.yaml`, as text. */
+  readonly fleet?: string;
 }
 
 export interface StartOptions {
@@ -117,11 +119,21 @@ export async function writeServerConfig(folder: string, config: ServerConfig): P
     self: 'off',
     ...config.settings,
   };
-  const notify = { contacts: { operator: { email: 'operator@example.org' } }, default: { to: ['operator'] }, ...config.notify };
+  // At once, and each for itself: how long news wait for others is test/notify/dispatch's to try.
+  const atOnce = { groupWait: '0s', groupInterval: '0s' };
+  const notify = {
+    contacts: { operator: { email: 'operator@example.org' } },
+    default: { to: ['operator'], ...atOnce },
+    storm: 'off',
+    limits: 'off',
+    ...config.notify,
+  };
+  const rules = config.rules.map((rule) => ({ flapping: 'off', ...rule }));
   await Promise.all([
     writeFile(join(folder, 'config', 'tocsin.yaml'), JSON.stringify(settings, null, 2)),
     writeFile(join(folder, 'config', 'notify.yaml'), JSON.stringify(notify, null, 2)),
-    writeFile(join(folder, 'config', 'rules', 'rules.yaml'), JSON.stringify({ rules: config.rules }, null, 2)),
+    writeFile(join(folder, 'config', 'rules', 'rules.yaml'), JSON.stringify({ rules }, null, 2)),
+    ...(config.fleet === undefined ? [] : [writeFile(join(folder, 'devices', 'fleet.yaml'), config.fleet)]),
     ...(config.profiles ?? []).map((profile) =>
       writeFile(join(folder, 'devices', 'profiles', `${String(profile.profile)}.yaml`), JSON.stringify(profile, null, 2)),
     ),

@@ -144,7 +144,10 @@ describe('what a reload keeps and what it ends', { timeout: 60_000 }, () => {
     await device.say('fridges/d', { t: 5 });
     const scaled = { ...profile, metrics: { temperature: { path: 't', unit: '°C', scale: 0.1 } } };
     await writeFile(pathOf(scene, 'devices', 'profiles', 'fridge.yaml'), JSON.stringify(scaled));
-    await writeFile(pathOf(scene, 'config', 'notify.yaml'), 'contacts: {ann: {email: ann@example.org}}\ndefault: {to: [ann]}\n');
+    await writeFile(
+      pathOf(scene, 'config', 'notify.yaml'),
+      'contacts: {ann: {email: ann@example.org}}\ndefault: {to: [ann], groupWait: 0s}\n',
+    );
     const { status, body } = await post(server);
     expect({ status, body }).toMatchObject({
       status: 200,

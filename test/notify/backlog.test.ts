@@ -5,18 +5,22 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { simpleParser } from 'mailparser';
 import { describe, expect, it } from 'vitest';
-import { decide } from '../../src/notify/decide.ts';
-import { messageId, Outbox } from '../../src/notify/outbox.ts';
+import { Deciding } from '../../src/notify/deciding.ts';
+import { Policy } from '../../src/notify/dispatch/policy.ts';
+import { factsOf } from '../../src/notify/mail/facts.ts';
+import { subjectOf } from '../../src/notify/mail/render.ts';
+import { Outbox } from '../../src/notify/outbox.ts';
 import { openDatabase } from '../../src/sqlite/database.ts';
-import { type Bench, configOf, eventually, startNotifying, TransitionLog } from './fixtures.ts';
+import { systemClock } from '../../src/std/clock.ts';
 import { freePort, startSmtp } from './channels/smtp.ts';
+import { type Bench, configOf, directory, eventually, rule, startNotifying, TransitionLog } from './fixtures.ts';
 
 const config = configOf(`
 contacts: {pharmacy: {email: pharmacy@x.org}, night: {email: night@x.org}, it: {email: it@x.org}}
 routes:
-  - {match: {labels.team: it}, to: [it]}
-  - {match: {level: critical}, to: [night]}
-default: {to: [pharmacy]}
+  - {match: {labels.team: it}, to: [it], groupWait: 0s}
+  - {match: {level: critical}, to: [night], groupWait: 0s}
+default: {to: [pharmacy], groupWait: 0s}
 `);
 const itTeam = { rule: 'battery-low', labels: { team: 'it' } };
 
@@ -61,15 +65,13 @@ describe('the backlog of a device', () => {
       'pharmacy@x.org [RESOLVED] fridge-01 sent 2h10m of readings late: 1 alert, over',
     ]);
     const night = server.received.find(({ to }) => to.includes('night@x.org'))?.mail;
-    expect(night?.text).toContain(
-      '- fridge-warm (critical) from 2026-01-02 03:14:05 UTC, still firing, last value 9.3 °C: Fridge 1 is at 9.3 °C',
-    );
+    expect(night?.text).toContain('- fridge-warm (critical) since 2026-01-02 03:14:05 UTC, last value 9.3 °C: Fridge 1 is at 9.3 °C');
     expect(night?.html).toContain('Fridge 1 is at 9.3 °C');
     expect(night?.headers.get('priority')).toBe('high');
     expect(night?.text).not.toContain('battery-low');
     expect(notifying.timeline('over').at(-2)).toMatchObject({
       kind: 'decision',
-      detail: 'in the summary of a backlog: no route matches: the default to pharmacy',
+      detail: 'backlog: told to pharmacy (ended)',
     });
     expect(notifying.timeline('over').at(-1)).toMatchObject({ kind: 'sent' });
     expect(notifying.notifications({ alert: 'battery' }).items).toMatchObject([{ kind: 'backlog', contact: 'it', alerts: ['battery'] }]);
@@ -86,7 +88,11 @@ describe('the backlog of a device', () => {
   it('tells of the end of what had been told before, in its thread, and only then forgets who was told', async () => {
     await using server = await startSmtp();
     await using bench = startNotifying({ smtp: server.url, config });
-    const toldOf = () => bench.database.prepare('SELECT alert, contact FROM notify_told ORDER BY alert, contact').all();
+    const toldOf = () =>
+      bench.database
+        .prepare(`SELECT notify_state.key AS alert, told.key AS contact FROM notify_state, json_each(notify_state.value, '$.told') AS told
+          WHERE kind = 'alert' ORDER BY 1, 2`)
+        .all();
     bench.log.add('firing', { id: 'hot', level: 'warning' });
     await settled(bench, 1);
     bench.log.add('level', { id: 'hot', level: 'critical' }, { fromLevel: 'warning' });
@@ -122,8 +128,10 @@ describe('the backlog of a device', () => {
       silent.id,
       'in the summary of a backlog: no route matches: the default tells nobody',
     ]);
-    expect(readdirSync(join(bench.folder, 'mail'))).toEqual([`${messageId(told.id, 'pharmacy')}.eml`]);
-    const mail = await simpleParser(readFileSync(join(bench.folder, 'mail', `${messageId(told.id, 'pharmacy')}.eml`)));
+    const [item] = bench.notifying.notifications({}).items;
+    expect(item).toMatchObject({ transition: told.id, contact: 'pharmacy' });
+    expect(readdirSync(join(bench.folder, 'mail'))).toEqual([`${item?.id}.eml`]);
+    const mail = await simpleParser(readFileSync(join(bench.folder, 'mail', `${item?.id}.eml`)));
     expect(mail.html).toContain('&lt;b&gt;hot&lt;/b&gt;');
     expect(mail.html).not.toContain('<b>hot');
     expect(mail.text).not.toContain('battery-low');
@@ -168,7 +176,7 @@ describe('a restart', () => {
         );
       }
       using database = openDatabase(join(path, 'state.db'));
-      expect(database.prepare('SELECT * FROM notify_told').all()).toEqual([]);
+      expect(database.prepare(`SELECT * FROM notify_state WHERE kind = 'alert'`).all()).toEqual([]);
       const names = readdirSync(join(path, 'mail')).sort();
       const mails = await Promise.all(names.map((each) => simpleParser(readFileSync(join(path, 'mail', each)))));
       return mails.map(({ messageId: id, subject, inReplyTo, text }) => ({ id, subject, inReplyTo, text }));
@@ -191,24 +199,26 @@ describe('a restart', () => {
 /** Works through a log as the service does. Nothing is sent: what waits in the end is what would be. */
 function worked(log: TransitionLog, isSending: (id: string) => boolean = () => false) {
   const database = openDatabase(':memory:');
-  const outbox = new Outbox(database);
+  const outbox = new Outbox(database, () => 'email');
+  const subject = (content: Parameters<typeof subjectOf>[0], at: number): string =>
+    subjectOf(content, (alert) => factsOf(alert, rule, directory), at);
+  const clock = { ...systemClock, now: () => log.now() };
+  const options = { database, outbox, clock, subjectOf: subject, isSending, onFlagged: () => undefined };
+  const deciding = new Deciding(new Policy(config, []), options);
   const follow = (): void => {
-    const toldOf = (alert: string): string[] => outbox.told(alert);
-    for (const transition of log.after(outbox.cursor(), 1000)) {
-      const decision = decide(transition, { config, told: toldOf(transition.alert.id), toldOf });
-      outbox.record(transition, decision, { subject: `${transition.kind} ${transition.alert.id}`, now: transition.sequence, isSending });
-      outbox.moveCursor(transition.sequence);
-    }
+    deciding.transitions(log.after(deciding.cursor, 1000));
+    deciding.advance(log.now());
   };
   follow();
   const waiting = () =>
-    outbox.list({ state: 'waiting', limit: 1000 }).map(({ kind, contact, transition, subject }) => ({
+    outbox.list({ state: 'waiting', limit: 1000 }).map(({ kind, contact, content, subject }) => ({
       kind,
       contact,
       subject,
-      alerts: Object.fromEntries((transition.backlog?.alerts ?? [transition.alert]).map(({ id, state }) => [id, state])),
+      alerts: Object.fromEntries(content.items.map(({ alert }) => [alert.id, alert.state])),
     }));
-  return { outbox, database, follow, waiting, [Symbol.dispose]: () => database.close() };
+  const context = { subject, now: log.now() };
+  return { outbox, database, follow, waiting, context, [Symbol.dispose]: () => database.close() };
 }
 
 describe('a summary that waits', () => {
@@ -226,7 +236,13 @@ describe('a summary that waits', () => {
       { kind: 'backlog', alerts: { a: 'resolved', b: 'firing' }, subject: `${sent} 2 alerts, 1 still firing` },
       { kind: 'firing', alerts: { other: 'firing' } },
     ]);
-    expect(parts.outbox.list({ state: 'waiting', limit: 1 })[0]?.replaces.map(({ transition }) => transition)).toEqual(['a/1', 'b/1']);
+    const replaced = parts.outbox.list({ state: 'waiting', limit: 1 })[0]?.replaces.map(({ id }) => id) ?? [];
+    expect(
+      parts.outbox
+        .list({ limit: 10 })
+        .filter(({ id }) => replaced.includes(id))
+        .map(({ alert }) => alert),
+    ).toEqual(['b', 'a']);
   });
 
   it('is as urgent as a critical alert in it that still fires', () => {
@@ -242,9 +258,9 @@ describe('a summary that waits', () => {
 
   it('is not lost to a newer state of one of its alerts: what takes its place tells of all, each as it is now', () => {
     const log = new TransitionLog();
-    for (const id of ['a', 'b', 'c']) log.late('firing', { id });
+    for (const id of ['a', 'b', 'c']) log.late('firing', { id, rule: id });
     log.backlog(['a', 'b', 'c']);
-    log.add('resolved', { id: 'b' });
+    log.add('resolved', { id: 'b', rule: 'b' });
     using parts = worked(log);
     expect(parts.waiting()).toEqual([
       {
@@ -254,8 +270,8 @@ describe('a summary that waits', () => {
         alerts: { a: 'firing', b: 'resolved', c: 'firing' },
       },
     ]);
-    log.add('resolved', { id: 'a' });
-    log.add('resolved', { id: 'c' });
+    log.add('resolved', { id: 'a', rule: 'a' });
+    log.add('resolved', { id: 'c', rule: 'c' });
     parts.follow();
     expect(parts.waiting()).toMatchObject([
       {
@@ -290,23 +306,23 @@ describe('a summary that waits', () => {
     ]);
   });
 
-  it('that was being sent in vain while newer states came goes on in the newest of them', () => {
+  it.each([false, true])('that was being sent in vain while newer states came goes on in the newest of them (crash: %s)', (isCrash) => {
     const log = new TransitionLog();
-    for (const id of ['a', 'b', 'c']) log.late('firing', { id });
-    const backlog = log.backlog(['a', 'b', 'c']);
-    const summary = messageId(backlog.id, 'night');
-    log.add('resolved', { id: 'a' });
-    log.add('resolved', { id: 'b' });
-    for (const isCrash of [false, true]) {
-      using parts = worked(log, (id) => id === summary);
-      const { outbox } = parts;
-      expect(parts.waiting()).toHaveLength(3);
-      const tried = outbox.due(100, 10).find(({ id }) => id === summary);
-      if (tried === undefined) throw new Error('the summary is not due');
-      if (isCrash) outbox.supersedeAllButNewest(100);
-      else outbox.supersededBy(tried, 100);
-      expect(parts.waiting()).toMatchObject([{ kind: 'backlog', alerts: { a: 'resolved', b: 'resolved', c: 'firing' } }]);
-    }
+    for (const id of ['a', 'b', 'c']) log.late('firing', { id, rule: id });
+    log.backlog(['a', 'b', 'c']);
+    let summary = '';
+    using parts = worked(log, (id) => id === summary);
+    const { outbox, context } = parts;
+    summary = outbox.list({ limit: 1 })[0]?.id ?? '';
+    log.add('resolved', { id: 'a', rule: 'a' });
+    log.add('resolved', { id: 'b', rule: 'b' });
+    parts.follow();
+    expect(parts.waiting()).toHaveLength(3);
+    const tried = outbox.due('email', log.now(), 10).find(({ id }) => id === summary);
+    if (tried === undefined) throw new Error('the summary is not due');
+    if (isCrash) outbox.supersedeAllButNewest(context);
+    else outbox.supersededBy(tried, context);
+    expect(parts.waiting()).toMatchObject([{ kind: 'backlog', alerts: { a: 'resolved', b: 'resolved', c: 'firing' } }]);
   });
 
   it('is found under each of its alerts until it is let go', () => {
@@ -354,20 +370,21 @@ describe('a summary that waits', () => {
           log[each.isLate ? 'late' : 'add'](each.kind, { id });
         }
         if (lately.size > 0) log.backlog([...lately]);
+        log.pass(600_000);
         // Some messages are being sent, and come back in vain in the end.
         const isSending = (id: string): boolean => seed > 0 && id.charCodeAt(0) % 4 < seed;
         using parts = worked(log, isSending);
-        if (seed % 2 === 0) parts.outbox.supersedeAllButNewest(1000);
+        if (seed % 2 === 0) parts.outbox.supersedeAllButNewest(parts.context);
         else
           for (const message of parts.outbox.list({ state: 'waiting', limit: 1000 }).reverse())
-            if (isSending(message.id)) parts.outbox.supersededBy(message, 1000);
+            if (isSending(message.id)) parts.outbox.supersededBy(message, parts.context);
         const now = new Map(log.all.filter(({ kind }) => kind !== 'backlog').map((each) => [each.alert.id, each.alert.state]));
         const waiting = parts.waiting();
         const told = waiting.flatMap(({ alerts }) => Object.entries(alerts));
         expect(new Map(told)).toEqual(now);
         expect(told).toHaveLength(now.size);
         const stillTold = parts.database
-          .prepare('SELECT alert FROM notify_told')
+          .prepare(`SELECT key AS alert FROM notify_state WHERE kind = 'alert'`)
           .all()
           .map(({ alert: id }) => String(id));
         expect(stillTold.sort()).toEqual([...open.values()].sort());
@@ -438,7 +455,7 @@ describe('the order of messages', () => {
       '[CRITICAL] fridge-01 sent 2h10m of readings late: 2 alerts, 1 still firing',
     ]);
     const mail = server.received[0]?.mail;
-    expect(mail?.text).toContain('- a (critical) from 2026-01-02 03:14:05 UTC, still firing');
+    expect(mail?.text).toContain('- a (critical) since 2026-01-02 03:14:05 UTC, last value 9.3');
     expect(mail?.text).toContain('- b (critical) from 2026-01-02 03:14:05 to 03:24:05 UTC, last value 5');
     expect(mail?.text).toContain('takes the place of an earlier one');
   });

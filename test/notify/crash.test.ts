@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { openDatabase } from '../../src/sqlite/database.ts';
-import { eventually, startNotifying, TransitionLog } from './fixtures.ts';
 import { startSmtp } from './channels/smtp.ts';
+import { eventually, startNotifying, TransitionLog } from './fixtures.ts';
 
 it('a message whose delivery was not committed is sent again under the same Message-ID, from the same row', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tocsin-notify-'));

@@ -8,6 +8,7 @@ import type { TransitionSource } from '../../src/alerts/transitions.ts';
 import type { Alert, Backlog, Level, Transition, TransitionKind } from '../../src/domain/alert.ts';
 import type { DeviceDirectory } from '../../src/domain/device.ts';
 import type { Rule } from '../../src/domain/rule.ts';
+import { ChannelHealth } from '../../src/notify/channels/channel-health.ts';
 import type { EmailTimeouts } from '../../src/notify/channels/email.ts';
 import { parseNotify } from '../../src/notify/config.ts';
 import type { NotifyConfig } from '../../src/notify/notify-config.ts';
@@ -16,11 +17,22 @@ import { DELIVERY_TIMING } from '../../src/notify/settle.ts';
 import { type Database, openDatabase } from '../../src/sqlite/database.ts';
 import { systemClock } from '../../src/std/clock.ts';
 
-const START = Date.UTC(2026, 0, 2, 3, 4, 5) * 1000;
+export const START = Date.UTC(2026, 0, 2, 3, 4, 5) * 1000;
 
-/** An append-only log of transitions, kept in memory: the whole of the interface. */
+/** An append-only log of transitions, kept in memory, with a journal time of its own: each is a second after the one before. */
 export class TransitionLog implements TransitionSource {
   readonly all: Transition[] = [];
+  #passedTo = START;
+
+  /** Up to which everything is evaluated, µs. */
+  now(): number {
+    return Math.max(this.#passedTo, this.all.at(-1)?.journaledAt ?? 0);
+  }
+  /** Readings have come meanwhile, and changed nothing. */
+  pass(delayMs: number): void {
+    this.#passedTo = this.now() + delayMs * 1000;
+  }
+
   after(sequence: number, limit: number): Transition[] {
     return this.all.slice(sequence, sequence + limit);
   }
@@ -30,15 +42,16 @@ export class TransitionLog implements TransitionSource {
 
   add(kind: TransitionKind, alert: Partial<Alert> & { id: string }, more: Partial<Transition> = {}): Transition {
     const sequence = this.all.length + 1;
+    const now = this.now() + 1_000_000;
     const count = this.all.filter((other) => other.alert.id === alert.id).length + 1;
     const transition: Transition = {
       id: `${alert.id}/${count}`,
       sequence,
       kind,
       fromLevel: null,
-      at: START + sequence * 1_000_000,
+      at: now,
       receivedAt: systemClock.now(),
-      journaledAt: START + sequence * 1_000_000,
+      journaledAt: now,
       reason: 'temperature > 8 held for 10m',
       ...more,
       alert: {
@@ -134,7 +147,10 @@ export function configOf(text: string): NotifyConfig {
   return config;
 }
 
-export const oneContact = configOf('{contacts: {pharmacy: {email: pharmacy@example.org}}, default: {to: [pharmacy]}}');
+/** Told at once, whatever the level; each alert by itself, however many. */
+export const oneContact = configOf(
+  '{contacts: {pharmacy: {email: pharmacy@example.org}}, default: {to: [pharmacy], groupWait: 0s}, storm: off, limits: off}',
+);
 
 /** Quick enough for a test, in the same order as in life. */
 export const QUICK = { ...DELIVERY_TIMING, retryFirstMs: 50, retryMaxMs: 200 };
@@ -146,6 +162,8 @@ export interface Bench extends AsyncDisposable {
   readonly lines: Record<string, unknown>[];
   readonly registry: Registry;
   readonly database: Database;
+  /** Alerts whose flags changed, each time. */
+  readonly flagged: string[][];
   stop(): Promise<void>;
 }
 
@@ -157,7 +175,7 @@ export function startNotifying(
     log?: TransitionLog;
     folder?: string;
     timeouts?: EmailTimeouts;
-  } & Partial<Pick<NotifyingOptions, 'timing' | 'waitingMax' | 'clock' | 'publicUrl' | 'notifiers'>> = {},
+  } & Partial<Pick<NotifyingOptions, 'timing' | 'waitingMax' | 'clock' | 'publicUrl' | 'notifiers' | 'draw' | 'health' | 'rules'>> = {},
 ): Bench {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'tocsin-notify-'));
   const log = options.log ?? new TransitionLog();
@@ -168,14 +186,25 @@ export function startNotifying(
   const clock = options.clock ?? systemClock;
   const { timeouts } = options;
   const settings = { smtp: options.smtp ?? null, from: 'Tocsin <tocsin@example.org>', mailDirectory: join(folder, 'mail') };
-  const notifiers = options.notifiers ?? createNotifiers({ ...settings, clock, logger, ...(timeouts && { timeouts }) });
+  const channels = { publish: null, version: '0.0.0-test', clock, logger, ...(timeouts && { timeouts }) };
+  const notifiers = options.notifiers ?? createNotifiers({ ...settings, ...channels });
+  const flagged: string[][] = [];
   const notifying = createNotifying({
     database,
     transitions: log,
     config: options.config ?? oneContact,
-    rules: [rule],
+    rules: options.rules ?? [rule],
     directory,
+    health: options.health ?? new ChannelHealth(),
     notifiers,
+    journalTime: () => log.now(),
+    alertOf: (id) => {
+      const timeline = log.all.filter(({ alert }) => alert.id === id);
+      const alert = timeline.at(-1)?.alert;
+      return alert === undefined ? null : { ...alert, timeline };
+    },
+    draw: options.draw ?? null,
+    onFlagged: (alerts) => flagged.push([...alerts]),
     clock,
     logger,
     registry,
@@ -203,6 +232,7 @@ export function startNotifying(
     lines,
     registry,
     database,
+    flagged,
     stop,
     async [Symbol.asyncDispose]() {
       await stop();

@@ -6,11 +6,14 @@ import { progressLine } from '../../src/cli/progress.ts';
 import type { Reading } from '../../src/domain/reading.ts';
 import { openDatabase } from '../../src/sqlite/database.ts';
 import { systemClock } from '../../src/std/clock.ts';
+import { startWebServer } from '../../src/web/server.ts';
 import { parseTime } from '../../src/web/times.ts';
 import { tocsin } from '../main/command.ts';
+import { MemoryBackend } from '../web/memory-backend.ts';
 import {
   createScene,
   fridge,
+  logger,
   MINUTE_US,
   openHistory,
   recordHistory,
@@ -31,7 +34,9 @@ const DAY: readonly Reading[] = [
 ].sort((left, right) => left.at - right.at);
 const PERIOD = ['--from', '2026-03-01', '--to', '2026-03-02'];
 
-const run = ({ folder }: Scene, ...args: string[]) => tocsin(['backtest', ...args], { cwd: folder });
+/** No instance runs: only where one is meant is it asked. */
+const run = ({ folder }: Scene, ...args: string[]) =>
+  tocsin(['backtest', ...args, ...(args.includes('--url') ? [] : ['--no-operations'])], { cwd: folder });
 
 const alertForm = z.object({
   id: z.string(),
@@ -62,6 +67,8 @@ const setForm = z.object({
   ),
   messageCount: z.number(),
   messagesByContact: z.record(z.string(), z.number()),
+  messagesByKind: z.record(z.string(), z.number()),
+  operations: z.object({ taken: z.number(), leftOut: z.number() }),
   rules: z.array(
     z.object({
       rule: z.string(),
@@ -85,6 +92,7 @@ const reportForm = z.strictObject({
   warmupMs: z.number(),
   readings: z.number(),
   tookMs: z.number(),
+  remarks: z.array(z.string()),
   csv: z.object({ rows: z.number(), refused: z.number(), late: z.number(), problems: z.array(z.string()) }).nullable(),
   rules: setForm,
   against: setForm.nullable(),
@@ -95,6 +103,7 @@ const reportForm = z.strictObject({
       changed: z.array(z.object({ rules: alertForm, against: alertForm })),
       same: z.number(),
       messages: z.array(z.object({ contact: z.string(), rules: z.number(), against: z.number() })),
+      kinds: z.array(z.object({ kind: z.string(), rules: z.number(), against: z.number() })),
     })
     .nullable(),
 });
@@ -126,14 +135,17 @@ alerts (2)
   2026-03-01T06:10:00Z  10m     warning   warm  d2      9      warm on d2: 9
 
 messages (7)
-  AT                    CONTACT   SUBJECT
-  2026-03-01T02:10:00Z  pharmacy  [WARNING] warm on d1: 9
-  2026-03-01T03:00:00Z  pharmacy  [CRITICAL] warm on d1: 9
-  2026-03-01T03:00:00Z  night     [CRITICAL] warm on d1: 9
-  2026-03-01T03:10:00Z  night     [RESOLVED] warm on d1: 4
-  2026-03-01T03:10:00Z  pharmacy  [RESOLVED] warm on d1: 4
-  2026-03-01T06:10:00Z  pharmacy  [WARNING] warm on d2: 9
-  2026-03-01T06:20:00Z  pharmacy  [RESOLVED] warm on d2: 4
+  AT                    CONTACT   KIND      SUBJECT
+  2026-03-01T02:10:30Z  pharmacy  firing    [WARNING] warm on d1: 9
+  2026-03-01T03:00:00Z  pharmacy  level     [CRITICAL] warm on d1: 9
+  2026-03-01T03:00:00Z  night     firing    [CRITICAL] warm on d1: 9
+  2026-03-01T03:10:00Z  pharmacy  resolved  [RESOLVED] warm on d1: 4
+  2026-03-01T03:10:00Z  night     resolved  [RESOLVED] warm on d1: 4
+  2026-03-01T06:10:30Z  pharmacy  firing    [WARNING] warm on d2: 9
+  2026-03-01T06:20:30Z  pharmacy  resolved  [RESOLVED] warm on d2: 4
+
+messages by contact: pharmacy 5, night 2
+messages by kind: firing 3, resolved 3, level 1
 
 rules
   RULE  ALERTS  A WEEK  WARNING  CRITICAL  TOTAL  MEDIAN  LONGEST  STILL  CANCELLED  MESSAGES
@@ -241,6 +253,68 @@ describe('a backtest over the journal', () => {
   });
 });
 
+describe('what people did', () => {
+  const at = (minutes: number): number => START + minutes * MINUTE_US;
+  const match = { levels: null, rules: null, devices: null, alerts: null, labels: {} };
+  const silence = { id: 's1', by: 'anna', comment: 'maintenance', startsAt: at(60), endsAt: at(200), match: { ...match, devices: ['d1'] } };
+  const acknowledge = { kind: 'acknowledge', by: 'anna', comment: null, until: null } as const;
+  const LOG = [
+    { at: at(60), operation: { kind: 'silence', silence }, alerts: {} },
+    { at: at(371), operation: { ...acknowledge, alert: 'a2' }, alerts: { a2: { rule: 'warm', device: 'd2' } } },
+    { at: at(372), operation: { ...acknowledge, alert: 'a3' }, alerts: {} },
+    { at: at(400), operation: { kind: 'reload', firedUntil: 0 }, alerts: {} },
+    { at: at(3000), operation: { ...acknowledge, alert: 'a2' }, alerts: {} },
+  ].map((entry, index) => ({ ...entry, number: index + 1, sequence: 1 }));
+
+  async function instance(journalId: string) {
+    const backend = new MemoryBackend();
+    backend.journal = async () => ({ id: journalId, bytes: 0 });
+    backend.operationLog = async ({ cursor = '0' }) => {
+      const from = Number(cursor);
+      return { items: LOG.slice(from, from + 2), next: from + 2 < LOG.length ? String(from + 2) : null };
+    };
+    const server = await startWebServer({ host: '127.0.0.1', port: 0, backend, logger, clock: systemClock });
+    return { url: server.url, [Symbol.asyncDispose]: () => server.close() };
+  }
+
+  it('is done again, with the alerts of the replay; what is about none of them is counted', async () => {
+    using scene = createScene();
+    await using server = await instance(await recordJournal(scene, DAY));
+    await recordHistory(scene, DAY);
+    const { rules, remarks } = await report(scene, ...PERIOD, '--url', server.url);
+    expect(rules.operations).toEqual({ taken: 2, leftOut: 1 });
+    expect(remarks).toEqual([expect.stringMatching(/^1 time\(s\) within it .* by a reload/)]);
+    // Nobody was told of d1 while it was silenced: of what came and went in it both hear at its end.
+    expect(rules.messages.map(({ at: time, device, kind }) => [Math.round(2 * (minutesOf(time) ?? 0)) / 2, device, kind])).toEqual([
+      [200.5, 'd1', 'mute-end'],
+      [200.5, 'd1', 'mute-end'],
+      [370.5, 'd2', 'firing'],
+      [380.5, 'd2', 'resolved'],
+    ]);
+    const { stdout } = await run(scene, ...PERIOD, '--url', server.url);
+    expect(stdout).toContain(
+      'config/rules: 2 operations of people done again; 1 left out, as nothing fires there that they could be about\n',
+    );
+    expect(stdout).toContain('messages by contact: pharmacy 3, night 1\nmessages by kind: mute-end 2, firing 1, resolved 1\n');
+  });
+
+  it('of another instance, or of one that does not answer, is left out, with a remark', async () => {
+    using scene = createScene();
+    await recordJournal(scene, DAY);
+    await recordHistory(scene, DAY);
+    await using other = await instance('another');
+    const { rules, remarks } = await report(scene, ...PERIOD, '--url', other.url);
+    expect([rules.operations.taken, rules.messageCount, remarks]).toEqual([
+      0,
+      7,
+      [expect.stringContaining('has another journal than the data folder')],
+    ]);
+    const none = await report(scene, ...PERIOD, '--url', 'http://127.0.0.1:1');
+    expect(none.remarks).toEqual([expect.stringMatching(/^without what people did .* no Tocsin answers at/)]);
+    expect((await report(scene, ...PERIOD, '--no-operations', '--url', other.url)).remarks).toEqual([]);
+  });
+});
+
 describe('a backtest against other rules', () => {
   it('prints what differs: alerts of one only, those that fire at another time, and messages by contact', async () => {
     const other = `rules:
@@ -262,13 +336,19 @@ describe('a backtest against other rules', () => {
     ]);
     expect(difference?.messages).toEqual([
       { contact: 'night', rules: 2, against: 0 },
-      { contact: 'pharmacy', rules: 5, against: 6 },
+      { contact: 'pharmacy', rules: 5, against: 9 },
+    ]);
+    expect(difference?.kinds).toEqual([
+      { kind: 'firing', rules: 3, against: 4 },
+      { kind: 'level', rules: 1, against: 0 },
+      { kind: 'reminder', rules: 0, against: 3 },
+      { kind: 'resolved', rules: 3, against: 2 },
     ]);
     const { stdout } = await run(scene, ...PERIOD, '--against', 'new');
     expect(stdout).toContain('backtest of config/rules and new over the history');
     expect(stdout).toContain('2026-03-01T02:10:00Z  warm  d1      5m later  1h → 55m  critical → warning\n');
     expect(stdout).toContain('no alerts only with config/rules\n');
-    expect(stdout).toContain('messages: 7 → 6\n  night     2 → 0\n  pharmacy  5 → 6\n');
+    expect(stdout).toContain('messages: 7 → 9\n  night     2 → 0\n  pharmacy  5 → 9\n');
   });
 
   it('finds a rule set the same as itself', async () => {

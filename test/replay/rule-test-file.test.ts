@@ -40,6 +40,41 @@ describe('the form of a rule test', () => {
       't.test.yaml:2:5: the test expects nothing\nhint: add expect:, such as [{at: 20m, alert: fridge-warm, level: warning}]',
     ],
     [
+      'an action that does nothing',
+      [DEVICE, READINGS, EXPECT, 'do: [{at: 1m, by: anna}]'],
+      't.test.yaml:6:10: nothing is done\nhint: one of acknowledge, unacknowledge, silence, endSilence: {at: 30m, acknowledge: fridge-warm}',
+    ],
+    [
+      'an action with a key of another one',
+      [DEVICE, READINGS, EXPECT, 'do: [{at: 1m, endSilence: s, for: 2h}]'],
+      't.test.yaml:6:39: for: endSilence takes no for\nhint: leave it out',
+    ],
+    [
+      'two actions in one',
+      [DEVICE, READINGS, EXPECT, 'do: [{at: 1m, acknowledge: fridge-warm, silence: {rule: fridge-warm}}]'],
+      't.test.yaml:6:54: silence: acknowledge and silence are two actions\nhint: make it two entries of the list',
+    ],
+    [
+      'an action about a rule that there is none of',
+      [DEVICE, READINGS, EXPECT, 'do: [{at: 1m, acknowledge: fridge-wram}]'],
+      't.test.yaml:6:32: there is no rule fridge-wram\nhint: did you mean fridge-warm?',
+    ],
+    [
+      'a silence of such a rule',
+      [DEVICE, READINGS, EXPECT, 'do: [{at: 1m, silence: {rule: fridge-wram}}]'],
+      't.test.yaml:6:35: there is no rule fridge-wram\nhint: did you mean fridge-warm?',
+    ],
+    [
+      'the end of a silence that has not begun',
+      [DEVICE, READINGS, EXPECT, 'do: [{at: 9m, silence: {rule: "*"}, name: works}, {at: 5m, endSilence: works}]'],
+      't.test.yaml:6:76: no silence before it is called works\nhint: give one a name',
+    ],
+    [
+      'what to match that is nothing',
+      [DEVICE, READINGS, EXPECT, 'do: [{at: 9m, silence: {rul: fridge-warm}}]'],
+      't.test.yaml:6:34: rul: unknown key\nhint: did you mean rule?',
+    ],
+    [
       'a level that there is none of',
       [DEVICE, READINGS, 'expect: [{at: 5m, alert: fridge-warm, level: warnning}]'],
       't.test.yaml:5:50: level: expected one of info, warning, critical, none, pending\nhint: did you mean warning?',

@@ -177,7 +177,7 @@ describe('messages', () => {
       'too many in all',
       [story, 'emails: 1', 'profile: vaccine-fridge'],
       [
-        'in all: 1 e-mail in all; got 5 e-mails: pharmacy "[WARNING] warm on fridge-01: 9", pharmacy "[CRITICAL] warm on fridge-01: 21", night "[CRITICAL] warm on fridge-01: 21", night "[RESOLVED] warm on fridge-01: 5", pharmacy "[RESOLVED] warm on fridge-01: 5"',
+        'in all: 1 e-mail in all; got 5 e-mails: pharmacy "[WARNING] warm on fridge-01: 9", pharmacy "[CRITICAL] warm on fridge-01: 21", night "[CRITICAL] warm on fridge-01: 21", pharmacy "[RESOLVED] warm on fridge-01: 5", night "[RESOLVED] warm on fridge-01: 5"',
       ],
     ],
   ])('%s', (_name, lines, failures) => expect(failuresOf(DEVICE, ...lines)).toEqual(failures));
@@ -301,6 +301,58 @@ describe('a rule on groups', () => {
   });
 });
 
+describe('what people do', () => {
+  const long = warm('9 x60');
+  it.each<[string, string[], string[]]>([
+    [
+      'an acknowledgement stops reminders, and shows as a flag',
+      [
+        long,
+        'do: [{at: 1h, acknowledge: warm, by: anna}]',
+        'expect: [{at: 59m, alert: warm, level: warning, flags: [], email: {to: pharmacy}}, {at: 295m, alert: warm, level: warning, flags: [acknowledged], email: []}]',
+      ],
+      [],
+    ],
+    [
+      'one with an end expires, and the reminder comes at once',
+      [
+        long,
+        'do: [{at: 1h, acknowledge: warm, for: 2h}]',
+        'expect: [{at: 179m, alert: warm, level: warning, email: {to: pharmacy}}, {at: 180m, alert: warm, level: warning, flags: [], email: {to: pharmacy, subject: "still 9, 2h50m"}}]',
+      ],
+      [],
+    ],
+    [
+      'one that is taken back is no more',
+      [
+        long,
+        'do: [{at: 1h, acknowledge: warm}, {at: 70m, unacknowledge: warm}]',
+        'expect: [{at: 60m, alert: warm, level: warning, flags: [acknowledged]}, {at: 71m, alert: warm, level: warning, flags: []}]',
+      ],
+      [],
+    ],
+    [
+      'a silence holds messages back, and its end tells of them',
+      [
+        long,
+        'do: [{at: 5m, silence: {rule: warm}, for: 2h, name: works, by: anna}, {at: 1h, endSilence: works}]',
+        'expect: [{at: 59m, alert: warm, level: warning, flags: [silenced], email: []}, {at: 61m, alert: warm, level: warning, flags: [], email: {to: pharmacy, contains: anna}}]',
+      ],
+      [],
+    ],
+    [
+      'what cannot be done is a failure at its place',
+      ['do: [{at: 1h, acknowledge: warm, by: anna}]', warm('5 x20'), 'expect: [{at: 90m, alert: warm, level: none}]'],
+      ['1h: anna acknowledges warm on fridge-01; got there is no such alert at that time'],
+    ],
+    [
+      'a silence until resolved needs something that fires',
+      ['do: [{at: 1h, silence: {rule: warm}}]', warm('5 x20'), 'expect: [{at: 90m, alert: warm, level: none}]'],
+      ['1h: operator begins the silence silence; got nothing that it matches fires, so it would end at once'],
+    ],
+  ])('%s', (_name, lines, failures) => expect(failuresOf(DEVICE, ...lines)).toEqual(failures));
+});
+
 describe('the story of a failure', () => {
   const rowsOf = (...lines: string[]): string[] => timelineOf(run(...lines)).map(({ cells }) => cells.join(' | '));
 
@@ -318,7 +370,7 @@ describe('the story of a failure', () => {
       '45m | expected |  | warm on fridge-01: warning',
       '50m | reading | fridge-01 | temperature 9, humidity 40',
       '50m | firing warning | warm on fridge-01 | temperature > 8 has been true for 10m, since 2026-01-05T00:40:00.000Z (temperature is 9)',
-      '50m | e-mail | pharmacy | [WARNING] warm on fridge-01: 9',
+      '50m30s | e-mail | pharmacy | [WARNING] warm on fridge-01: 9',
       '… | 1 more |  | ',
     ]);
   });

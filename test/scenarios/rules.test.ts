@@ -3,6 +3,7 @@
  * what a stop or a kill must neither forget nor repeat. What rules mean, line by line, is test/alerts/semantics.test.ts's
  * to say, with a virtual clock; here real time passes.
  */
+import { simpleParser } from 'mailparser';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/std/clock.ts';
 import type { Server, ServerConfig } from '../load/server.ts';
@@ -78,7 +79,7 @@ describe('levels', { timeout: 60_000 }, () => {
       [75, null],
       [91, '[CRITICAL] hot on oven-1: 91 °C'],
       [86, null],
-      [75, '[WARNING] hot on oven-1: 75 °C'],
+      [75, '[WARNING] hot on oven-1: 75 °C, was critical'],
       [71, null],
       [69, '[RESOLVED] hot on oven-1: 69 °C'],
       [79, null],
@@ -112,7 +113,7 @@ describe('levels', { timeout: 60_000 }, () => {
     const [first, ...later] = scene.sink.mails;
     expect(new Set(scene.sink.mails.map(({ messageId }) => messageId)).size).toBe(4);
     for (const mail of later) expect(headerOf(mail, 'References')).toContain(first?.messageId);
-    expect(first?.source).toContain('https://wiki.example.org/ovens');
+    expect((await simpleParser(first?.source ?? '')).text).toContain('https://wiki.example.org/ovens');
   });
 
   it('of two devices are two alerts, and each ends by itself', async () => {
@@ -255,6 +256,7 @@ describe('silence', () => {
     expect(micros(second?.firedAt ?? null) - micros((await transitionsOf(server, alert.id)).at(-1)?.at ?? null)).toBe(
       NO_DATA_AFTER_MS * 1000,
     );
+    await settled(server);
     await server.kill();
     const restarted = await scene.start();
     await settled(restarted);

@@ -59,6 +59,13 @@ export class MemoryBackend implements Backend {
   }
 
   readonly operations: Operation[] = [];
+  operationLog = async (query: PageQuery) => {
+    this.queries.push(query);
+    return page(
+      this.operations.map((operation, index) => ({ number: index + 1, at: 0, sequence: 0, operation, alerts: {} })),
+      query,
+    );
+  };
   readonly silenceViews: SilenceView[] = [];
   operateNext: OperationResult = { done: true };
   readonly #alerts = new Map<string, LinkedAlert>();

@@ -28,10 +28,10 @@ export class Audience {
 
   /** All who hear of one of them at least. */
   of(route: string, entries: readonly AlertEntry[]): string[] {
-    const contacts = new Set(this.#namedBy(route));
-    for (const entry of entries)
-      for (const contact of toldOf(this.#state, entry)) if (this.hears(entry, route, contact)) contacts.add(contact);
-    return [...contacts];
+    const told = new Set<string>();
+    for (const entry of entries) for (const contact of toldOf(this.#state, entry)) if (this.hears(entry, route, contact)) told.add(contact);
+    // In an order that a start does not change.
+    return [...new Set([...this.#namedBy(route), ...[...told].sort()])];
   }
 
   /** Nobody is to hear of it any more on this route: it is over, and whoever was told of it knows. */

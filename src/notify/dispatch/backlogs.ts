@@ -5,18 +5,16 @@
 import type { Alert, Transition } from '../../domain/alert.ts';
 import { isFiring } from '../content.ts';
 import type { DispatchState } from './dispatch-state.ts';
-import { isOld } from './grouping.ts';
 import { type Muting, summaryKey } from './muting.ts';
 import { entryOf, plansOf, routeAll } from './routing.ts';
 import type { AlertEntry } from './state.ts';
+import { isOld } from './telling.ts';
 
 export function backlogEnded(state: DispatchState, muting: Muting, { id, backlog, alert }: Transition): void {
   if (backlog === undefined) return;
   const { device, from, to } = backlog;
   const listed = new Map(backlog.alerts.filter(({ firedAt }) => firedAt !== null).map((each) => [each.id, each]));
-  const left = [...state.tables.alert.values()].filter(
-    (entry) => isOld(entry) && entry.alert.device === device && !listed.has(entry.alert.id),
-  );
+  const left = state.entries().filter((entry) => isOld(entry) && entry.alert.device === device && !listed.has(entry.alert.id));
   const entries = [...listed.values()].map((each) => inBacklog(state, muting, { alert: each, transition: id }));
   for (const entry of left) {
     state.update(entry, { alert: { ...entry.alert, flags: entry.alert.flags.filter((flag) => flag !== 'retrospective') } });

@@ -39,6 +39,13 @@ export interface Decided {
   readonly flagged: ReadonlySet<string>;
 }
 
+export interface Stamp {
+  readonly now: number;
+  readonly boundariesTo: number;
+  readonly firedTo: number;
+  readonly fingerprint: string;
+}
+
 /** What is kept, by kind: the rows of the state. */
 export interface Tables {
   readonly alert: Kept<AlertEntry>;
@@ -51,8 +58,8 @@ export interface Tables {
   readonly contact: Kept<ContactState>;
   readonly flap: Kept<Flap>;
   readonly silence: Kept<StoredSilence>;
-  /** `clock`: journal time, up to when timers have fired, and the policy's fingerprint. */
-  readonly meta: Kept<{ readonly now: number; readonly firedTo: number; readonly fingerprint: string }>;
+  /** `clock`: journal time of the last event, up to when timers have fired (since it, and ever), and the policy's fingerprint. */
+  readonly meta: Kept<Stamp>;
 }
 
 /** What a group's timer is called: it ends with the group. */
@@ -80,10 +87,10 @@ export class DispatchState {
     meta: new Kept(),
   };
   readonly agenda = new Agenda();
-  /** Journal time, µs. */
+  /** Journal time of the last event, µs: of those alone, as how far time has come without any depends on who asks how often. */
   now = 0;
-  /** Timers due up to it have fired: those of `now` fire after the last transition of that instant. */
-  firedTo = 0;
+  /** Silences and schedules have begun and ended up to it: those of `now` do after the last transition of that instant. */
+  boundariesTo = 0;
   #messages: NewMessage[] = [];
   #notes: Note[] = [];
   #flagged = new Set<string>();
@@ -119,6 +126,11 @@ export class DispatchState {
 
   entry(id: string): AlertEntry | undefined {
     return this.tables.alert.get(id);
+  }
+
+  /** All, in an order that a start does not change: what one does first may decide what becomes of the next. */
+  entries(): AlertEntry[] {
+    return [...this.tables.alert.values()].sort((a, b) => (a.alert.id < b.alert.id ? -1 : 1));
   }
 
   touch(entry: AlertEntry): void {

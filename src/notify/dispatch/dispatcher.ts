@@ -23,19 +23,19 @@ import {
   risen,
   unacknowledge,
 } from './acknowledging.ts';
-import { Audience } from './audience.ts';
 import { backlogEnded } from './backlogs.ts';
 import { type Decided, DispatchState, type Tables } from './dispatch-state.ts';
-import { armEscalations, endEscalations, escalate, isEscalationKey } from './escalating.ts';
+import { armEscalations, awaitEscalations, endEscalations, escalate, isEscalationKey } from './escalating.ts';
 import { armFlaps, calmed, flapped, isFlapKey } from './flapping.ts';
-import { armGroup, dueBy, flush, groupOf, isGroupKey, isOld, newsIn, remindAnew } from './grouping.ts';
+import { armGroup, dueBy, flush, groupOf, isGroupKey, newsIn, remindAnew } from './grouping.ts';
 import { Muting, summaryKey } from './muting.ts';
 import type { Policy, RoutePlan } from './policy.ts';
+import { type AlertPreview, previewOf } from './previewing.ts';
 import { entryOf, explainRoutes, plansOf, route } from './routing.ts';
 import type { AlertEntry, StoredSilence } from './state.ts';
 import { isStormKey, Storming } from './storming.ts';
 import { isSummaryKey, sum } from './summing.ts';
-import { armDigests, digest, isDigestKey, isFlapping } from './telling.ts';
+import { armDigests, digest, isDigestKey, isFlapping, isOld } from './telling.ts';
 
 const META = 'clock';
 
@@ -43,8 +43,8 @@ export class Dispatcher {
   readonly #state: DispatchState;
   readonly #muting: Muting;
   readonly #storming: Storming;
-  /** What is under way was decided by another policy: it is looked at anew with the first event. */
   #isPolicyNew = false;
+  #firedTo = 0;
   /** Nothing has happened yet: time begins with the first event, and no schedule is followed from 1970 on. */
   #isUntouched = false;
 
@@ -57,9 +57,17 @@ export class Dispatcher {
     this.#begin();
   }
 
-  /** Journal time up to which it has worked, µs. */
+  /** Journal time of the last event, µs. */
   get now(): number {
     return this.#state.now;
+  }
+  /** Every timer due by then has fired since the last event; 0: none has. */
+  get firedTo(): number {
+    return this.#firedTo;
+  }
+  /** What is under way was decided by another policy: `reload` comes before anything else. */
+  get isPolicyNew(): boolean {
+    return this.#isPolicyNew;
   }
   /** Journal time of the next timer, µs; infinity when none runs. */
   get nextDue(): number {
@@ -91,24 +99,39 @@ export class Dispatcher {
     else this.#changed(transition);
   }
 
+  /** The policy that it was given takes effect, where it is another one: who is to be told now, and was not, is told. @param at journal time */
+  reload(at: number): void {
+    if (!this.#isPolicyNew) return;
+    this.#isPolicyNew = false;
+    this.#to(at);
+    this.#policyChanged();
+  }
+
   /** Journal time goes on: every timer due up to and including `until` fires. */
   advance(until: number): void {
     if (this.#isUntouched) this.#timeBegins(until);
+    this.reload(until);
     for (let next = this.#state.agenda.pop(until); next !== null; next = this.#state.agenda.pop(until)) {
       this.#to(next.due);
-      this.#state.firedTo = Math.max(this.#state.firedTo, next.due);
+      this.#state.boundariesTo = Math.max(this.#state.boundariesTo, next.due);
       this.#fire(next.key);
     }
-    this.#to(until);
-    this.#state.firedTo = Math.max(this.#state.firedTo, until);
-    if (!this.#isPolicyNew) return;
-    this.#isPolicyNew = false;
-    this.#policyChanged();
+    // Its time is that of what was decided last, however often it is asked to go on: or a clock that steps back would matter.
+    this.#state.boundariesTo = Math.max(this.#state.boundariesTo, until);
+    this.#firedTo = Math.max(this.#firedTo, until);
   }
 
   /** @param at journal time; every transition up to it has been worked through */
   operate(operation: Operation, at: number): OperationResult {
     this.advance(at);
+    this.#to(at);
+    const result = this.#operate(operation);
+    // What has no effect is no event.
+    if (!result.done) this.#firedTo = at;
+    return result;
+  }
+
+  #operate(operation: Operation): OperationResult {
     if (operation.kind === 'silence') return this.#silence(operation.silence);
     if (operation.kind === 'end-silence') {
       const silence = this.#state.tables.silence.get(operation.silence);
@@ -149,35 +172,29 @@ export class Dispatcher {
     return new Set(this.#state.members('mute', `silence/${id}`).map(({ entry }) => entry.alert.id)).size;
   }
 
-  /** What would hold the alert back, as sentences; and who would be told, if it fired now. */
-  preview(alert: Alert): { readonly plan: RoutePlan; readonly mutes: readonly string[]; readonly contacts: readonly string[] }[] {
-    const entry = this.#state.entry(alert.id);
-    return this.#state.policy.routesOf(alert).map((plan) => ({
-      plan,
-      mutes: this.#muting.mutesOf({ alert }, plan),
-      contacts: new Audience(this.#state).of(plan.key, entry === undefined ? [] : [entry]),
-    }));
+  /** What would become of an alert if it fired at that time. */
+  preview(alert: Alert, at: number): AlertPreview {
+    return previewOf(alert, at, { state: this.#state, muting: this.#muting });
   }
 
   #timeBegins(at: number): void {
     this.#isUntouched = false;
-    this.#to(at);
-    this.#state.firedTo = at;
+    this.#state.boundariesTo = at;
     this.#muting.armSchedules();
   }
 
+  /** An event: what it makes due at once has not fired yet. */
   #to(time: number): void {
-    if (time <= this.#state.now) return;
-    this.#state.now = time;
+    this.#firedTo = 0;
+    this.#state.now = Math.max(this.#state.now, time);
   }
 
   /** Notes journal time and policy beside the rest, when something of it is about to be written. */
   stamp(): void {
-    const { now, firedTo, policy, tables } = this.#state;
+    const { now, boundariesTo, policy, tables } = this.#state;
     const { fingerprint } = policy;
-    const before = tables.meta.get(META);
-    if (before?.now !== now || before.firedTo !== firedTo || before.fingerprint !== fingerprint)
-      tables.meta.set(META, { now, firedTo, fingerprint });
+    const stamp = { now, boundariesTo, firedTo: this.#firedTo, fingerprint };
+    if (JSON.stringify(tables.meta.get(META)) !== JSON.stringify(stamp)) tables.meta.set(META, stamp);
   }
 
   #begin(): void {
@@ -185,21 +202,20 @@ export class Dispatcher {
     const { tables, policy } = state;
     const meta = tables.meta.get(META);
     state.now = meta?.now ?? 0;
-    state.firedTo = meta?.firedTo ?? 0;
+    state.boundariesTo = meta?.boundariesTo ?? 0;
+    this.#firedTo = meta?.firedTo ?? 0;
     state.reindex();
     this.#isUntouched = meta === undefined;
     this.#muting.begin();
     this.#storming.begin();
     for (const group of tables.group.values()) armGroup(state, group);
     for (const { key, dueAt } of tables.summary.values()) state.agenda.set(summaryKey(key), dueAt);
-    for (const entry of tables.alert.values()) {
-      armAcknowledgement(state, entry);
-    }
+    for (const entry of tables.alert.values()) armAcknowledgement(state, entry);
     // A restart, or a reload that changes nothing, is silent.
     this.#isPolicyNew = meta !== undefined && meta.fingerprint !== policy.fingerprint;
     if (this.#isUntouched || this.#isPolicyNew) return;
     this.#armPolicy();
-    for (const entry of tables.alert.values()) if (Object.keys(entry.escalations).length > 0) armEscalations(state, entry);
+    for (const entry of tables.alert.values()) awaitEscalations(state, entry);
   }
 
   /** Timers that follow from the policy: of a new one only from the time of the change on. */
@@ -214,7 +230,7 @@ export class Dispatcher {
     const state = this.#state;
     this.#armPolicy();
     this.#storming.policyChanged();
-    for (const entry of [...state.tables.alert.values()]) {
+    for (const entry of state.entries()) {
       route(state, entry);
       if (Object.keys(entry.on).length === 0) {
         state.note(entry, 'over, and its route is gone: nobody is told that it came and went');
@@ -228,6 +244,7 @@ export class Dispatcher {
         if (entry.on[plan.key]?.isInStorm === true) this.#storming.changed(entry, plan);
       }
       for (const key of Object.keys(entry.escalations)) if (!state.policy.escalations.has(key)) delete entry.escalations[key];
+      state.touch(entry);
       // What nobody was told of yet begins to count with that.
       if (isFiring(entry.alert) && Object.keys(entry.told).length > 0) armEscalations(state, entry);
     }

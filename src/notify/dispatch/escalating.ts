@@ -7,7 +7,7 @@ import { isFiring } from '../content.ts';
 import { matches } from '../matching.ts';
 import type { DispatchState } from './dispatch-state.ts';
 import type { AlertEntry } from './state.ts';
-import { newsFor, type Pick, send } from './telling.ts';
+import { isOld, newsFor, type Pick, send } from './telling.ts';
 
 const ESCALATION = '8/escalation/';
 export const isEscalationKey = (key: string): boolean => key.startsWith(ESCALATION);
@@ -16,17 +16,21 @@ export const isEscalationKey = (key: string): boolean => key.startsWith(ESCALATI
 export function armEscalations(state: DispatchState, entry: AlertEntry): void {
   if (state.policy.escalations.size === 0) return;
   const { alert, acknowledgement } = entry;
-  const isOn = isFiring(alert) && acknowledgement === null;
+  // What is held back begins, or goes on, when its mute or its backlog has ended.
+  const isOn = isFiring(alert) && acknowledgement === null && !isHeldBack(entry);
   for (const [key, escalation] of state.policy.escalations) {
     if (!isOn || entry.escalations[key] !== undefined || !matches(escalation.match, alert)) continue;
     entry.escalations[key] = { since: state.now, step: 0 };
     state.touch(entry);
   }
-  // What is held back goes on when its mute has ended.
-  const due =
-    isOn && !isHeldBack(entry)
-      ? Math.min(...Object.keys(entry.escalations).map((key) => dueOf(state, entry, key)))
-      : Number.POSITIVE_INFINITY;
+  awaitEscalations(state, entry);
+}
+
+/** Sets the timer of what has begun; after a start too, which begins nothing. What is held back goes on when its mute has ended. */
+export function awaitEscalations(state: DispatchState, entry: AlertEntry): void {
+  const { alert, acknowledgement } = entry;
+  const isOn = isFiring(alert) && acknowledgement === null && !isHeldBack(entry);
+  const due = isOn ? Math.min(...Object.keys(entry.escalations).map((key) => dueOf(state, entry, key))) : Number.POSITIVE_INFINITY;
   state.agenda.set(ESCALATION + alert.id, due);
 }
 
@@ -45,8 +49,9 @@ export function escalate(state: DispatchState, agendaKey: string): void {
   armEscalations(state, entry);
 }
 
-const isHeldBack = ({ on }: AlertEntry): boolean => {
-  const memberships = Object.values(on);
+const isHeldBack = (entry: AlertEntry): boolean => {
+  if (isOld(entry)) return true;
+  const memberships = Object.values(entry.on);
   return memberships.length > 0 && memberships.every(({ mutes, summary }) => mutes.length > 0 || summary !== null);
 };
 

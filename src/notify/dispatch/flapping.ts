@@ -33,7 +33,7 @@ export function flapped(state: DispatchState, entry: AlertEntry): void {
   if (isFlapping && before?.isFlapping !== true) {
     state.note(entry, `flapping: more than ${limit.changes} changes within ${Math.round(limit.inMs / 1000)} s; further ones are not told`);
     state.flag(entry.alert.id);
-  }
+  } else if (isFlapping) state.note(entry, 'flapping: not told before it is calm');
   arm(state, key);
 }
 

@@ -13,7 +13,7 @@ import { type DispatchState, GROUP, type Member } from './dispatch-state.ts';
 import { armEscalations } from './escalating.ts';
 import { groupKey, groupValues, type RoutePlan } from './policy.ts';
 import type { AlertEntry, Group } from './state.ts';
-import { isHeld, isPressing, isReminded, newsFor, type Pick, send } from './telling.ts';
+import { isHeld, isOld, isPressing, isReminded, newsFor, type Pick, send } from './telling.ts';
 
 export const isGroupKey = (key: string): boolean => key.startsWith(GROUP);
 
@@ -32,7 +32,6 @@ export const isToldElsewhere = ({ entry, route }: Member): boolean => {
   const membership = entry.on[route];
   return membership === undefined || membership.mutes.length > 0 || membership.summary !== null || membership.isInStorm || isOld(entry);
 };
-export const isOld = ({ alert }: AlertEntry): boolean => alert.flags.includes('retrospective');
 
 /** The alert has news for its group: when they go out at the latest. */
 export function newsIn(state: DispatchState, plan: RoutePlan, entry: AlertEntry): void {

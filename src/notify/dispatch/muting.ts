@@ -15,9 +15,9 @@ import { labelOf, matches } from '../matching.ts';
 import type { Inhibition } from '../notify-config.ts';
 import { Audience } from './audience.ts';
 import type { DispatchState } from './dispatch-state.ts';
-import { isOld } from './grouping.ts';
 import { DEFAULT_ROUTE, type RoutePlan } from './policy.ts';
 import type { AlertEntry, Mute, StoredSilence } from './state.ts';
+import { isOld } from './telling.ts';
 
 /** Alerts that one mute keeps for its summary; past that the oldest that are over are only counted. */
 const KEPT_PER_MUTE_MAX = 1000;
@@ -52,6 +52,7 @@ export class Muting {
     for (const silence of this.#state.tables.silence.values()) this.#armSilence(silence);
   }
 
+  /** From the first event on: windows go back to the beginning of time, and there was nothing to mute. */
   armSchedules(): void {
     for (const id of this.#state.policy.schedules.keys()) this.#armSchedule(id);
   }
@@ -78,11 +79,11 @@ export class Muting {
   }
 
   remuteAll(): void {
-    for (const entry of [...this.#state.tables.alert.values()].sort((a, b) => (a.alert.id < b.alert.id ? -1 : 1))) this.remute(entry);
+    for (const entry of this.#state.entries()) this.remute(entry);
   }
 
-  mutesOf(entry: Pick<AlertEntry, 'alert'>, plan: RoutePlan): string[] {
-    const { policy, now } = this.#state;
+  mutesOf(entry: Pick<AlertEntry, 'alert'>, plan: RoutePlan, now: number = this.#state.now): string[] {
+    const { policy } = this.#state;
     const inhibited = policy.inhibitions.flatMap((inhibition) => {
       if (!matches(inhibition.target, entry.alert)) return [];
       const key = keyOf(inhibition, entry);
@@ -92,6 +93,7 @@ export class Muting {
     const silenced = this.#silences().flatMap((silence) =>
       isInForce(silence, now) && matches(silence.match, entry.alert) ? [`silence/${silence.id}`] : [],
     );
+    // After a start they come in another order: of what holds an alert back, the last one's end tells of it.
     return [...inhibited, ...scheduled, ...silenced];
   }
 
@@ -172,12 +174,12 @@ export class Muting {
 
   #toSummary(entry: AlertEntry, plan: RoutePlan, ended: string): void {
     const state = this.#state;
+    const mute = state.tables.mute.get(ended);
+    // The end of its backlog tells of it.
     if (isOld(entry)) {
-      // The summary of its backlog tells of it.
       state.change(entry, plan.key, { mutes: [], summary: null });
       return;
     }
-    const mute = state.tables.mute.get(ended);
     const audience = new Audience(state);
     const isOver = audience.isDone(entry, plan.key);
     if (mute === undefined || (isOver && !audience.isNewTo(entry, plan.key))) {
@@ -205,13 +207,13 @@ export class Muting {
     const { tables, now } = this.#state;
     let mute = tables.mute.get(key);
     if (mute === undefined) {
-      mute = { key, since: now, more: 0, ...this.#described(entry, plan, key) };
+      mute = { key, since: now, more: 0, ...this.described(entry, plan, key) };
       tables.mute.set(key, mute);
     }
     if (isFiring(entry.alert)) this.#state.note(entry, `held back: ${describe(mute)}; its end tells of it`);
   }
 
-  #described(entry: AlertEntry, plan: RoutePlan, key: string): Pick<Mute, 'kind' | 'name' | 'by'> {
+  described(entry: Pick<AlertEntry, 'alert'>, plan: RoutePlan, key: string): Pick<Mute, 'kind' | 'name' | 'by'> {
     if (key.startsWith('silence/')) {
       const { comment, by } = this.#state.tables.silence.get(key.slice('silence/'.length)) ?? { comment: '', by: null };
       return { kind: 'silence', name: comment, by };
@@ -289,17 +291,17 @@ export class Muting {
   }
 
   #armSilence({ id, startsAt, endsAt, endedAt }: StoredSilence): void {
-    const { agenda, firedTo } = this.#state;
+    const { agenda, boundariesTo } = this.#state;
     if (endedAt !== null) {
       agenda.delete(SILENCE + id);
       return;
     }
-    agenda.set(SILENCE + id, startsAt > firedTo ? startsAt : (endsAt ?? Number.POSITIVE_INFINITY));
+    agenda.set(SILENCE + id, startsAt > boundariesTo ? startsAt : (endsAt ?? Number.POSITIVE_INFINITY));
   }
 
   #armSchedule(id: string): void {
     const schedule = this.#state.policy.schedules.get(id);
-    if (schedule !== undefined) this.#state.agenda.set(SCHEDULE + id, nextBoundary(schedule, this.#state.firedTo));
+    if (schedule !== undefined) this.#state.agenda.set(SCHEDULE + id, nextBoundary(schedule, this.#state.boundariesTo));
   }
 }
 

@@ -33,11 +33,15 @@ export function route(state: DispatchState, entry: AlertEntry): void {
     if (Object.keys(entry.on).length > 0 || isDone(state, entry)) return;
   }
   const plans = state.policy.routesOf(entry.alert);
+  const firsts = Object.values(entry.on).flatMap(({ group }) => Object.entries(state.tables.group.get(group)?.first ?? {}));
   for (const key of Object.keys(entry.on)) if (!plans.some((plan) => plan.key === key)) state.leave(entry, key);
   for (const plan of plans) {
     const group = groupKey(plan, groupValues(plan, entry.alert));
     if (entry.on[plan.key]?.group === group) continue;
-    groupOf(state, plan, entry);
+    const { first } = groupOf(state, plan, entry);
+    // Whoever was told of it elsewhere hears of it in the same thread.
+    for (const [contact, message] of firsts) if (entry.told[contact] !== undefined) first[contact] ??= message;
+    state.tables.group.touch(group);
     // In another group of the route, what holds it back or tells of it is the same.
     state.join(entry, plan, { mutes: [], summary: null, isInStorm: false, ...entry.on[plan.key], group });
   }

@@ -15,8 +15,10 @@ import { isHeld, isReminded, newsFor, type Pick as Picked, send } from './tellin
 
 const STORM = '5/storm/';
 export const isStormKey = (key: string): boolean => key.startsWith(STORM);
-/** Of equal ones, the label that most likely is the cause. */
-const LIKELY_CAUSES = ['gateway', 'site'];
+/** The likeliest first; other labels come after them. */
+const LIKELY_CAUSES = ['gateway', 'rule', 'site'];
+/** A share of what explains most. */
+const NEARLY = 0.9;
 
 export class Storming {
   readonly #state: DispatchState;
@@ -194,27 +196,35 @@ function worst(entries: readonly AlertEntry[], atLeast: Level | null): Level | n
   return entries.reduce<Level | null>((level, { alert }) => (levelRank(alert.level) > levelRank(level) ? alert.level : level), atLeast);
 }
 
-/** The label and value that most of them share; of equal ones the likelier cause. Null when nothing is shared by two. */
-const compared = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-
+/**
+ * The label and value that most of them share. Of those that explain nearly as many the likeliest cause counts: a dead gateway tells
+ * more than the site at which everything is. Null when nothing is shared by two.
+ */
 export function explained(entries: readonly Pick<AlertEntry, 'alert'>[]): Explanation | null {
   const counts = new Map<string, { name: string; value: string; count: number }>();
-  const add = (name: string, value: string): void => {
+  const add = (name: string, value: string, by = 1): void => {
     const key = `${name}\n${value}`;
     const known = counts.get(key);
-    if (known === undefined) counts.set(key, { name, value, count: 1 });
-    else known.count += 1;
+    if (known === undefined) counts.set(key, { name, value, count: by });
+    else known.count += by;
   };
   for (const { alert } of entries) {
     for (const [name, value] of Object.entries(alert.labels)) add(name, value);
     add('rule', alert.rule);
   }
-  const order = ({ name }: { name: string }): number => {
-    const index = LIKELY_CAUSES.indexOf(name);
-    return index >= 0 ? index : name === 'rule' ? 99 : LIKELY_CAUSES.length;
-  };
-  const best = [...counts.values()].sort(
-    (a, b) => b.count - a.count || order(a) - order(b) || compared(a.name, b.name) || compared(a.value, b.value),
-  )[0];
-  return best === undefined || best.count < 2 ? null : best;
+  // The gateway itself is of the same cause.
+  for (const { alert } of entries) if (counts.has(`gateway\n${alert.device}`)) add('gateway', alert.device);
+  const most = Math.max(0, ...[...counts.values()].map(({ count }) => count));
+  const candidates = [...counts.values()].filter(({ count }) => count >= 2 && count >= NEARLY * most);
+  const [best] = candidates.sort(
+    (a, b) => likelihood(a) - likelihood(b) || b.count - a.count || compared(a.name, b.name) || compared(a.value, b.value),
+  );
+  return best ?? null;
 }
+
+function likelihood({ name }: { name: string }): number {
+  const index = LIKELY_CAUSES.indexOf(name);
+  return index >= 0 ? index : LIKELY_CAUSES.length;
+}
+
+const compared = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

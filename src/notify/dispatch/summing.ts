@@ -6,10 +6,10 @@ import { type Cause, isFiring } from '../content.ts';
 import { Audience } from './audience.ts';
 import type { DispatchState } from './dispatch-state.ts';
 import { armEscalations } from './escalating.ts';
-import { isOld, newsIn, toldElsewhere } from './grouping.ts';
+import { newsIn, toldElsewhere } from './grouping.ts';
 import { summaryKey } from './muting.ts';
 import type { Summary } from './state.ts';
-import { newsFor, type Pick, send } from './telling.ts';
+import { isOld, newsFor, type Pick, send } from './telling.ts';
 
 const SUMMARY = summaryKey('');
 export const isSummaryKey = (key: string): boolean => key.startsWith(SUMMARY);
@@ -18,11 +18,12 @@ export function sum(state: DispatchState, agendaKey: string): void {
   const summary = state.tables.summary.get(agendaKey.slice(SUMMARY.length));
   if (summary === undefined) return;
   const all = state.members('summary', summary.key);
-  // What has come to belong to a backlog meanwhile is told in the summary of that.
-  const members = all.filter(({ entry }) => !isOld(entry));
-  for (const { entry, route } of all) if (isOld(entry)) state.change(entry, route, { summary: null });
+  // Of what has come to be part of a backlog, the end of that tells.
+  const members = summary.kind === 'backlog' ? all : all.filter(({ entry }) => !isOld(entry));
+  if (members.length < all.length) for (const { entry, route } of all) if (isOld(entry)) state.change(entry, route, { summary: null });
   const audience = new Audience(state);
   const picksOf = new Map<string, Map<string, Pick>>();
+  const groupsOf = new Map<string, Set<string | undefined>>();
   for (const { entry, route } of members) {
     for (const contact of audience.of(route, [entry])) {
       const told = entry.told[contact];
@@ -33,20 +34,24 @@ export function sum(state: DispatchState, agendaKey: string): void {
       const picks = picksOf.get(contact) ?? new Map<string, Pick>();
       picks.set(entry.alert.id, { entry, news });
       picksOf.set(contact, picks);
+      const groups = groupsOf.get(contact) ?? new Set<string | undefined>();
+      groupsOf.set(contact, groups.add(entry.on[route]?.group));
     }
   }
-  const [only, ...others] = new Set(members.map(({ entry }) => Object.values(entry.on)[0]?.group));
-  const group = only === undefined || others.length > 0 ? undefined : state.tables.group.get(only);
-  for (const [contact, picks] of picksOf) {
+  // The order of alerts, and so that of contacts, is another one after a start.
+  for (const [contact, picks] of [...picksOf].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const cause = causeOf(summary);
+    const [only, ...others] = groupsOf.get(contact) ?? [];
+    const group = only === undefined || others.length > 0 ? undefined : state.tables.group.get(only);
     send(state, contact, {
       cause,
       picks: [...picks.values()],
       more: summary.more,
       mayBeHeld: true,
-      // Of one alert, or of one group, it belongs to the incident.
+      // Where all that this contact hears of is one group's, it belongs to the incident.
       ...(group !== undefined && { first: group.first }),
     });
+    if (group !== undefined) state.tables.group.touch(group.key);
   }
   state.tables.summary.delete(summary.key);
   for (const { entry, route } of members) {
@@ -54,12 +59,15 @@ export function sum(state: DispatchState, agendaKey: string): void {
     state.change(entry, route, { summary: null });
     const membership = entry.on[route];
     const own = membership === undefined ? undefined : state.tables.group.get(membership.group);
+    const isForNobody = plan !== undefined && audience.of(route, [entry]).length === 0;
+    if (isForNobody)
+      state.note(entry, `in the summary of ${summary.kind === 'backlog' ? 'a backlog' : 'what was held back'}: ${plan.name} tells nobody`);
     if (isFiring(entry.alert) && plan !== undefined && own !== undefined) {
       toldElsewhere(state, own, plan);
-      newsIn(state, plan, entry);
+      if (!isOld(entry)) newsIn(state, plan, entry);
       armEscalations(state, entry);
     } else if (audience.isDone(entry, route)) {
-      if (picksOf.size === 0) state.note(entry, 'over, and nobody is to be told of it');
+      if (picksOf.size === 0 && !isForNobody) state.note(entry, 'over, and nobody is to be told of it');
       state.leave(entry, route);
       state.settle(entry);
     }

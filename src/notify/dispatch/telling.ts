@@ -5,7 +5,7 @@
  * **Limits.** A contact that had its messages of this hour gets what is not critical in a digest, as soon as there is room.
  */
 import { createHash } from 'node:crypto';
-import { type Level, levelRank } from '../../domain/alert.ts';
+import { type Alert, type Level, levelRank } from '../../domain/alert.ts';
 import { type Cause, type Content, ITEMS_MAX, type Item, isFiring, isUrgent, kindOf, type News } from '../content.ts';
 import type { DispatchState } from './dispatch-state.ts';
 import type { AlertEntry, Told } from './state.ts';
@@ -18,8 +18,9 @@ export interface Pick {
 const HOUR_US = 3_600_000_000;
 
 /** Flapping is of an instance, its alerts come and go. */
-export const flapKey = ({ alert }: AlertEntry): string => `${alert.rule}\n${alert.device}`;
-export const isFlapping = (state: DispatchState, entry: AlertEntry): boolean => state.tables.flap.get(flapKey(entry))?.isFlapping === true;
+export const flapKey = ({ alert }: { readonly alert: Alert }): string => `${alert.rule}\n${alert.device}`;
+export const isFlapping = (state: DispatchState, entry: { readonly alert: Alert }): boolean =>
+  state.tables.flap.get(flapKey(entry))?.isFlapping === true;
 
 /** Null: the contact knows. What is over is no news to whoever never heard of it. */
 export function newsFor(state: DispatchState, entry: AlertEntry, contact: string): News | null {
@@ -42,6 +43,9 @@ export function isPressing({ alert, told }: AlertEntry, contact: string, news: N
 /** Whoever was told of it and is a contact still. */
 export const toldOf = (state: DispatchState, entry: AlertEntry): string[] =>
   Object.keys(entry.told).filter((contact) => state.policy.contacts.has(contact));
+
+/** Part of a backlog, the end of which tells of it. */
+export const isOld = ({ alert }: AlertEntry): boolean => alert.flags.includes('retrospective');
 
 /** On no route anybody is to hear of it: it is over, and whoever was told of it knows. */
 export const isDone = (state: DispatchState, entry: AlertEntry): boolean =>
@@ -84,8 +88,8 @@ export function send(state: DispatchState, contact: string, sending: Sending): b
     return false;
   }
   const content = contentOf(sending, contact);
-  // By all that it tells: of two escalations of the same steps, one may tell of more than the other.
-  const id = messageId([cause, state.now, content.items.map(({ alert, transition, news }) => [alert.id, transition, news]), contact]);
+  // By all that it tells of: of two escalations at one time, one may tell of more; the alerts of a backlog share a transition.
+  const id = messageId([cause, state.now, content.items.map(({ alert, transition }) => [alert.id, transition]), contact]);
   const thread = sending.first?.[contact] ?? null;
   if (sending.first !== undefined && thread === null) sending.first[contact] = id;
   const received = picks.map(({ entry }) => entry.receivedAt).filter((at) => at !== null);
@@ -129,13 +133,13 @@ function told(state: DispatchState, { entry, news }: Pick, { contact, cause }: {
 }
 
 /** Whether the contact has had all messages of the hour. */
-function isSpent(state: DispatchState, contact: string): boolean {
+export function isSpent(state: DispatchState, contact: string, now: number = state.now): boolean {
   const { limits } = state.policy.config;
-  return limits !== null && recent(state, contact).length >= limits.perHour;
+  return limits !== null && recent(state, contact, now).length >= limits.perHour;
 }
 
-const recent = (state: DispatchState, contact: string): readonly number[] =>
-  (state.tables.contact.get(contact)?.sentAt ?? []).filter((at) => at > state.now - HOUR_US);
+const recent = (state: DispatchState, contact: string, now: number = state.now): readonly number[] =>
+  (state.tables.contact.get(contact)?.sentAt ?? []).filter((at) => at > now - HOUR_US);
 
 function hold(state: DispatchState, contact: string, picks: readonly Pick[]): void {
   const before = state.tables.contact.get(contact);
@@ -215,5 +219,5 @@ function byWeight({ entry: a }: Pick, { entry: b }: Pick): number {
   return levelRank(b.alert.level) - levelRank(a.alert.level) || a.firedAt - b.firedAt || (a.alert.id < b.alert.id ? -1 : 1);
 }
 
-/** The same decision makes the same message, however often it is replayed. */
+/** The same decision makes the same message, however often it is replayed; and of two at one moment that tell of other things, neither is lost. */
 const messageId = (parts: readonly unknown[]): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);

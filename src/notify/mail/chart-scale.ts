@@ -3,8 +3,9 @@
  * finite numbers come in, what comes out is finite.
  */
 
-/** Beyond it, differences would overflow. */
+/** Beyond it, differences would overflow; nearer to zero, they would vanish. */
 const VALUE_MAX = 1e300;
+const VALUE_MIN = 1e-300;
 const MINUTE = 60_000_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
@@ -21,16 +22,19 @@ export interface ValueScale {
   readonly ticks: readonly { readonly value: number; readonly text: string }[];
 }
 
-export const bounded = (value: number): number => Math.min(VALUE_MAX, Math.max(-VALUE_MAX, value));
+export const bounded = (value: number): number => (Math.abs(value) < VALUE_MIN ? 0 : Math.min(VALUE_MAX, Math.max(-VALUE_MAX, value)));
 
-/** A range that holds the values with some air, and three to six round numbers in it. */
+/**
+ * A range that holds the values with some air, and the round numbers in it.
+ * @param values `bounded`
+ */
 export function valueScale(values: readonly number[]): ValueScale {
   let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const value of values) [min, max] = [Math.min(min, value), Math.max(max, value)];
   if (min > max) [min, max] = [0, 1];
   const size = Math.max(Math.abs(min), Math.abs(max));
   // A constant, or no more than noise of the arithmetic.
-  const pad = max - min > size * 1e-9 ? (max - min) * 0.1 : Math.max(size * 0.1, size === 0 ? 1 : Number.MIN_VALUE * 1e10);
+  const pad = max - min > size * 1e-9 ? (max - min) * 0.1 : size === 0 ? 1 : size * 0.1;
   [min, max] = [min - pad, max + pad];
   const step = roundStep((max - min) / 4);
   const ticks: { value: number; text: string }[] = [];
@@ -51,7 +55,7 @@ function roundStep(least: number): number {
 
 function tickText(value: number, step: number, size: number): string {
   if (Math.abs(value) < step / 1e6) return '0';
-  if (size >= 1e7 || size < 1e-4) return Number(value.toPrecision(4)).toExponential().replace('e+', 'e');
+  if (size >= 1e7 || (size > 0 && size < 1e-4)) return Number(value.toPrecision(4)).toExponential().replace('e+', 'e');
   const decimals = Math.min(12, Math.max(0, -Math.floor(Math.log10(step) + 1e-9)));
   return value.toFixed(decimals);
 }

@@ -52,8 +52,8 @@ export function notesOf(replaces: readonly Earlier[]): string[] {
 export const pageUrl = (publicUrl: string): string => `${publicUrl.replace(/\/+$/, '')}/`;
 export const alertUrl = (publicUrl: string, alert: string): string =>
   `${pageUrl(publicUrl)}?alert=${encodeURIComponent(alert.toWellFormed())}`;
-/** What a reader may follow; anything else is shown as text. */
-export const isLink = (target: string): boolean => target.length <= URL_LENGTH_MAX && /^(?:https?:\/\/|mailto:)[^\s]+$/i.test(target);
+/** What a reader may follow; anything else, and what was cut short, is shown as text. */
+export const isLink = (target: string): boolean => target.length <= URL_LENGTH_MAX && /^(?:https?:\/\/|mailto:)[^\s…]+$/i.test(target);
 
 /** Six significant digits: more than any sensor has, and no 9.299999999999999. */
 export const numberText = (value: number): string => String(Number(value.toPrecision(6)));
@@ -61,6 +61,13 @@ export const withUnit = (text: string, unit: string | null): string =>
   unit === null || unit === '' ? text : `${text} ${oneLine(unit, 16)}`;
 /** To the second, in UTC: readers sit in more than one zone, and the text says so. */
 export const timeText = (time: number): string => `${new Date(time / 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+
+/** `03:04 UTC`, on the day that it is; else with its day. */
+export function shortTimeText(time: number, at: number | null): string {
+  const day = 'YYYY-MM-DD'.length;
+  const [shown, today] = [timeText(time), at === null ? '' : timeText(at)];
+  return `${shown.slice(shown.slice(0, day) === today.slice(0, day) ? day + 1 : 0, 'YYYY-MM-DD HH:MM'.length)} UTC`;
+}
 
 /** `from … to …`; the day is told once where it is the same. */
 export function spanText(from: number, to: number): string {

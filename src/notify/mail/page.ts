@@ -37,12 +37,16 @@ export interface Page {
   readonly urlOf: (alert: string) => string | null;
 }
 
+/** Of the names of rows in plain text, so that one mail looks like the next. */
+const NAMES_WIDTH = 11;
+
 export function textOf(page: Page): string {
   const { heading, lead, rows, list, chart, description, links, notes } = page;
   const rest = list === null ? null : restTexts(list);
+  const width = Math.max(NAMES_WIDTH, ...rows.map(([name]) => name.length + 2));
   const blocks = [
     [heading, ...lead],
-    rows.map(([name, value]) => `${`${name}:`.padEnd(11)}${value}`),
+    rows.map(([name, value]) => `${`${name}:`.padEnd(width)}${value}`),
     list === null || list.overview.length === 0 ? [] : [OVERVIEW, ...list.overview.map((line) => `- ${line}`)],
     list?.lines.map(lineText) ?? [],
     rest?.heading == null ? [] : [rest.heading, ...rest.lines.map((line) => `- ${line}`)],

@@ -11,14 +11,13 @@ import type { AlertFacts } from './facts.ts';
 import {
   alertUrl,
   clean,
-  durationText,
   type Earlier,
   isLink,
   LINE_LENGTH_MAX,
   notesOf,
   oneLine,
   pageUrl,
-  timeText,
+  shortTimeText,
   valueText,
 } from './mail-text.ts';
 import { htmlOf, type Link, type Page, textOf } from './page.ts';
@@ -80,11 +79,9 @@ function pageOfOne(input: RenderInput, { at }: Telling): Parts {
   if (item === undefined) throw new Error('a message tells of an alert at least');
   const facts = factsOf(item.alert);
   const value = isSilent(item) ? 'no data' : valueText(item.alert.value, facts.unit);
-  const lasting =
-    at === null || at <= item.alert.since ? `since ${timeText(item.alert.since)}` : `for ${durationText((at - item.alert.since) / 1000)}`;
   const last = valueText(item.alert.value, facts.unit);
   const standing = !isSilent(item) ? boundText(item, facts) : last === null ? null : `last value ${last}`;
-  const beside = [standing, lasting].filter((part) => part !== null);
+  const beside = [standing, `since ${shortTimeText(item.alert.since, at)}`].filter((part) => part !== null);
   const page = input.links?.alert ?? (publicUrl === null ? null : alertUrl(publicUrl, item.alert.id));
   const summary = oneLine(item.alert.summary, LINE_LENGTH_MAX);
   return {

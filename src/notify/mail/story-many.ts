@@ -9,7 +9,7 @@ type Text = Pick<Story, 'tag' | 'subject' | 'heading' | 'lead'>;
 export function tellMany(telling: Telling): Story {
   const { content } = telling;
   const worst = worstFiring(content);
-  const tone: Tone = worst ?? 'resolved';
+  const tone: Tone = content.cause.kind === 'test' ? 'info' : (worst ?? 'resolved');
   return { tone, tag: tone.toUpperCase(), ...textOf(telling) };
 }
 
@@ -39,7 +39,7 @@ function textOf({ content, at }: Telling): Omit<Text, 'tag'> & Partial<Text> {
       return backlogText(cause, content);
     case 'mute-end':
       return {
-        subject: `${endedText(content)}, ${muteEndText(cause)}${after(about)}`,
+        subject: `${stillText(content)}${after(about)}, ${muteEndText(cause)}`,
         heading: `${capital(muteEndText(cause))}: ${endedText(content)}${after(about)}`,
         lead: [],
       };
@@ -50,7 +50,7 @@ function textOf({ content, at }: Telling): Omit<Text, 'tag'> & Partial<Text> {
       return { tag: 'DIGEST', subject: `${held}: ${standingText(content)}`, heading: `${held}: ${standingText(content)}`, lead: [] };
     }
     case 'test':
-      return { tag: 'TEST', subject: `${counted}${after(about)}`, heading: `A test with ${counted}${after(about)}`, lead: [] };
+      return { tag: 'TEST', subject: `${counted}${after(about)}`, heading: `A test: ${counted}${after(about)}`, lead: [] };
   }
 }
 
@@ -72,16 +72,19 @@ function talliedText(content: Content): string {
   return `${firing} firing, ${over} resolved${content.more === 0 ? '' : `, ${content.more} more`}`;
 }
 
-/** `1 still firing, 2 came and went` */
+/** `1 alert still firing, 2 came and went`. Of a mute's alerts, those that are only counted are over. */
 function endedText(content: Content): string {
   const firing = firingOf(content).length;
-  const over = content.items.length - firing;
-  const parts = [
-    ...(firing === 0 ? [] : [`${countText(firing, 'alert')} still firing`]),
-    ...(over === 0 ? [] : [`${firing === 0 ? countText(over, 'alert') : over} came and went`]),
-    ...(content.more === 0 ? [] : [`${content.more} more`]),
-  ];
-  return parts.join(', ');
+  const over = totalOf(content) - firing;
+  if (firing === 0) return `${countText(over, 'alert')} came and went`;
+  return `${countText(firing, 'alert')} still firing${over === 0 ? '' : `, ${over} came and went`}`;
+}
+
+/** The same, shorter: `1 of 3 still firing` */
+function stillText(content: Content): string {
+  const firing = firingOf(content).length;
+  const total = totalOf(content);
+  return firing === 0 || firing === total ? endedText(content) : `${firing} of ${total} still firing`;
 }
 
 /** `3 alerts, 1 still firing` */
@@ -156,18 +159,18 @@ function stormText(cause: StormCause, at: number | null): Text {
       return { tag: 'STORM', subject: withExplained(alerts), heading: `A storm of ${withExplained(alerts)}`, lead: [lead, ...look] };
     }
     case 'goes-on': {
-      const standing = `${firing} of ${alerts} firing`;
+      const standing = `${firing} of ${total} firing`;
       const lead = `The storm of alerts goes on; it began at ${agoText(since, at)}.`;
       return {
         tag: 'STORM',
-        subject: withExplained(`still ${standing}`),
-        heading: `Storm: ${withExplained(standing)}`,
+        subject: withExplained(standing),
+        heading: `Storm: ${withExplained(`${firing} of ${alerts} firing`)}`,
         lead: [lead, ...look],
       };
     }
     case 'over': {
       const lasted = at === null || at <= since ? '' : ` It lasted ${durationText((at - since) / 1000)}.`;
-      const standing = firing === 0 ? `${alerts} over` : `${firing} of ${alerts} still firing`;
+      const standing = firing === 0 ? alerts : `${firing} of ${alerts} still firing`;
       const lead = `The storm of alerts that began at ${timeText(since)} is over.${lasted}`;
       return {
         tag: 'STORM OVER',

@@ -16,9 +16,10 @@ export function tellOne(telling: Telling): Story {
   const about = `${nameOf(item.alert)}${told === '' ? '' : `: ${told}`}`;
   return {
     tag: tagOf(telling),
-    tone: isFiring(item.alert) ? item.alert.level : 'resolved',
+    // What nobody needs to do anything about does not look like an alarm.
+    tone: content.cause.kind === 'test' ? 'info' : isFiring(item.alert) ? item.alert.level : 'resolved',
     subject: content.cause.kind === 'digest' ? `${countText(content.cause.held, 'message')} held back: ${about}` : about,
-    heading: headingOf(telling),
+    heading: `${content.cause.kind === 'test' ? 'A test: ' : ''}${headingOf(telling)}`,
     lead: leadOf(item, facts),
   };
 }

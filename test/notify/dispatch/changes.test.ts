@@ -88,6 +88,17 @@ describe('a reload', () => {
       at('15m').tells('night', 'step 1 of 1: a firing');
     }));
 
+  it('that takes an escalation away, and brings it back: it counts anew', () => {
+    const escalating = `${PLAIN}\nescalations: [{match: {}, steps: [{after: 10m, to: [night]}]}]`;
+    scenario(escalating, ({ at }) => {
+      at('0s').fires('a');
+      at('30s').tells('ops', 'a firing');
+      at('5m').reloads(PLAIN);
+      at('20m').reloads(escalating);
+      at('30m').tells('night', 'step 1 of 1: a firing');
+    });
+  });
+
   it('that turns flapping off tells the true state', () =>
     scenario(
       PLAIN,

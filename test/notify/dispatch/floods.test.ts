@@ -68,6 +68,13 @@ describe('a storm', () => {
       leavesNothing();
     }));
 
+  it('that begins while its first alerts wait does not make them wait longer', () =>
+    scenario(`${PLAIN}\nstorm: {after: 2, in: 1m}`, ({ at }) => {
+      at('0s').fires('a');
+      at('28s').fires('b').fires('c');
+      at('30s').tells('ops', 'storm begun, 3 of 3 fire, 3 of rule hot: a firing, b firing, c firing');
+    }));
+
   it('is of one route: others tell as ever; with off there is none', () => {
     const routed = `${OPS}\nroutes: [{match: {rule: x}, to: [night]}]\ndefault: {to: [ops]}\nstorm: {after: 2, in: 1m}`;
     const play = (at: At): void => {
@@ -181,6 +188,7 @@ describe('flapping', () => {
         // The 13th change leaves the half hour at 43m: two are left. The groupWait is over at 43m30s.
         at('43m30s').tells('ops', 'a7 resolved');
         because('a3', /flapping: more than 6 changes within 1800 s; further ones are not told/);
+        because('a5', /flapping: not told before it is calm/);
         because('a7', /calm: changes seldom enough again, and is over/);
         leavesNothing();
       },
@@ -296,6 +304,14 @@ describe('the backlog of a device', () => {
       at('1h').resolves('a');
       at('1h1s').backlogEnds('d', ['a']);
       at('1h31s').tells('ops', 'end of silence s: a ended');
+      leavesNothing();
+    }));
+
+  it('is told once of what came and went in it, though a silence ends meanwhile', () =>
+    scenario(PLAIN, ({ at, leavesNothing }) => {
+      at('0s').firedLate('a', { device: 'd' }).resolves('a');
+      at('1s').silences('s', { match: { device: 'd' }, for: '5m' });
+      at('10m').backlogEnds('d', ['a']).tells('ops', 'backlog of d: a ended');
       leavesNothing();
     }));
 

@@ -181,6 +181,17 @@ describe('escalation', () => {
       at('35m').acknowledges('a');
     }));
 
+  it('begins with the end of the mute in which the acknowledgement has expired', () =>
+    scenario(ESCALATING(), ({ at }) => {
+      at('0s').fires('a');
+      at('30s').tells('ops', 'a firing');
+      at('1m').acknowledges('a', '20m');
+      at('5m').silences('s', { match: { rule: 'hot' }, for: '1h' });
+      at('1h5m30s').tells('ops', 'end of silence s: a still');
+      at('1h15m30s').tells('boss', 'step 1 of 2: a firing');
+      at('1h16m').acknowledges('a');
+    }));
+
   it('to a contact that was told at the same instant tells it once', () =>
     scenario(ESCALATING().replace('after: 10m, to: [boss]', 'after: 4h, to: [ops]').replace('after: 20m', 'after: 5h'), ({ at }) => {
       at('0s').fires('a');

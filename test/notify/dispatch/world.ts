@@ -46,6 +46,8 @@ export class World {
   #dispatcher: Dispatcher;
   #sequence = 0;
   #stepCount = 0;
+  /** What journal time has come to: people act at it, whatever a clock says. */
+  #latest = 0;
 
   constructor(setting: Setting, isRestless: boolean) {
     this.#isRestless = isRestless;
@@ -72,6 +74,7 @@ export class World {
   }
 
   advance(to: number): void {
+    this.#latest = Math.max(this.#latest, to);
     for (let count = 0; this.#dispatcher.nextDue <= to; count++) {
       if (count > STEPS_MAX) throw new Error(`time stands still at ${this.secondsOf(this.#dispatcher.nextDue)} s`);
       this.#dispatcher.advance(this.#isRestless ? this.#dispatcher.nextDue : to);
@@ -105,7 +108,7 @@ export class World {
 
   operate(operation: Operation, at: number): OperationResult {
     this.advance(at);
-    const result = this.#dispatcher.operate(operation, Math.max(at, this.#dispatcher.now));
+    const result = this.#dispatcher.operate(operation, this.#latest);
     this.#keep();
     return result;
   }
@@ -114,7 +117,7 @@ export class World {
     this.advance(at);
     this.#policy = policyOf(setting);
     this.#dispatcher = this.#started();
-    this.#dispatcher.advance(at);
+    this.#dispatcher.advance(this.#latest);
     this.#keep();
   }
 

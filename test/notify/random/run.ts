@@ -158,7 +158,7 @@ class Stage {
       notifiers: this.#isTwin ? new Map() : this.#notifiers(number),
       journalTime: () => this.#journal,
       alertOf: () => null,
-      history: null,
+      draw: null,
       onFlagged: () => undefined,
       clock,
       logger: pino({ level: 'silent' }),
