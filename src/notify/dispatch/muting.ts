@@ -11,10 +11,10 @@
 import type { Alert } from '../../domain/alert.ts';
 import { isWithin, nextBoundary } from '../calendar.ts';
 import { isFiring } from '../content.ts';
-import { labelOf, matches } from '../matching.ts';
-import type { Inhibition } from '../notify-config.ts';
+import { matches } from '../matching.ts';
 import { Audience } from './audience.ts';
 import type { DispatchState } from './dispatch-state.ts';
+import { Inhibiting } from './inhibiting.ts';
 import { DEFAULT_ROUTE, type RoutePlan } from './policy.ts';
 import type { AlertEntry, Mute, StoredSilence } from './state.ts';
 import { isOld } from './telling.ts';
@@ -26,29 +26,19 @@ const ENDED_KEPT_MAX = 500;
 const SILENCE = '1/silence/';
 const SCHEDULE = '2/schedule/';
 
-type Keyed = Inhibition & { readonly key: string };
-interface Standing {
-  readonly sources: readonly string[];
-  readonly targets: readonly string[];
-}
-const STANDS_NOWHERE: Standing = { sources: [], targets: [] };
-
 export class Muting {
   readonly #state: DispatchState;
-  /** By inhibition and equal values: ids of alerts that are sources, and targets. */
-  readonly #sources = new Map<string, Set<string>>();
-  readonly #targets = new Map<string, Set<string>>();
-  /** Under which keys an alert stands in them. */
-  readonly #standing = new Map<string, Standing>();
+  readonly #inhibiting: Inhibiting;
 
   constructor(state: DispatchState) {
     this.#state = state;
-    state.onForgotten = (id) => this.#unplace(id);
+    this.#inhibiting = new Inhibiting(state.policy);
+    state.onForgotten = (id) => this.#inhibiting.remove(id);
   }
 
   /** After a start: what there is of alerts and silences. */
   begin(): void {
-    for (const entry of this.#state.tables.alert.values()) this.#place(entry);
+    for (const { alert } of this.#state.tables.alert.values()) this.#inhibiting.place(alert);
     for (const silence of this.#state.tables.silence.values()) this.#armSilence(silence);
   }
 
@@ -59,15 +49,20 @@ export class Muting {
 
   /** The alert is new or has changed: who it inhibits, and what holds it back. */
   alertChanged(entry: AlertEntry): void {
-    const before = this.#standing.get(entry.alert.id) ?? STANDS_NOWHERE;
-    this.#place(entry);
-    const now = this.#standing.get(entry.alert.id) ?? STANDS_NOWHERE;
+    const { id } = entry.alert;
+    const keys = this.#inhibiting.place(entry.alert);
     this.remute(entry);
     if (!isFiring(entry.alert)) for (const { mutes } of Object.values(entry.on)) this.#bound(mutes.at(-1));
-    // As another one's target, it may mute that one no longer.
-    const isOtherTarget = before.targets.join('\n') !== now.targets.join('\n');
-    for (const key of new Set([...before.sources, ...now.sources]))
-      if (isOtherTarget || before.sources.includes(key) !== now.sources.includes(key)) this.#remuteTargets(key);
+    for (const key of keys) {
+      const isHeld = (target: string): boolean =>
+        Object.values(this.#state.entry(target)?.on ?? {}).some(({ mutes }) => mutes.includes(key));
+      for (const target of this.#inhibiting.changedBy(id, key, isHeld)) this.#remuteById(target);
+    }
+  }
+
+  #remuteById(id: string): void {
+    const entry = this.#state.entry(id);
+    if (entry !== undefined) this.remute(entry);
   }
 
   /** What holds the alert back on each of its routes, now. */
@@ -83,12 +78,7 @@ export class Muting {
   }
 
   mutesOf(entry: Pick<AlertEntry, 'alert'>, plan: RoutePlan, now: number = this.#state.now): string[] {
-    const { policy } = this.#state;
-    const inhibited = policy.inhibitions.flatMap((inhibition) => {
-      if (!matches(inhibition.target, entry.alert)) return [];
-      const key = keyOf(inhibition, entry);
-      return this.#isInhibited(entry, key) ? [key] : [];
-    });
+    const inhibited = this.#inhibiting.keysFor(entry.alert);
     const scheduled = isOff(plan, this.#state, now) ? [`schedule/${plan.key}`] : [];
     const silenced = this.#silences().flatMap((silence) =>
       isInForce(silence, now) && matches(silence.match, entry.alert) ? [`silence/${silence.id}`] : [],
@@ -219,7 +209,7 @@ export class Muting {
       return { kind: 'silence', name: comment, by };
     }
     if (key.startsWith('schedule/')) return { kind: 'schedule', name: scheduleNames(plan), by: null };
-    const [source] = [...(this.#sources.get(key) ?? [])].sort();
+    const [source] = this.#inhibiting.sourcesOf(key);
     const of = source === undefined ? undefined : this.#state.entry(source);
     return { kind: 'inhibition', name: of === undefined ? entry.alert.rule : `${of.alert.rule} on ${of.alert.device}`, by: null };
   }
@@ -237,57 +227,6 @@ export class Muting {
     state.note(oldest.entry, `too much is held back by the ${mute.kind}: only counted in its summary`);
     state.leave(oldest.entry, oldest.route);
     state.settle(oldest.entry);
-  }
-
-  /** By an alert other than itself, and not by one that it mutes in turn: of two that mute each other nobody would hear. */
-  #isInhibited({ alert }: Pick<AlertEntry, 'alert'>, key: string): boolean {
-    const sources = this.#sources.get(key);
-    if (sources === undefined) return false;
-    const own = this.#sourceKeys(alert);
-    for (const id of sources) {
-      if (id === alert.id) continue;
-      if (own.length === 0) return true;
-      const targets = this.#standing.get(id)?.targets ?? [];
-      if (!own.some((each) => targets.includes(each))) return true;
-    }
-    return false;
-  }
-
-  /** Who is muted by this, or was, and should not be any more. */
-  #remuteTargets(key: string): void {
-    const changed = [...(this.#targets.get(key) ?? [])].flatMap((id): AlertEntry[] => {
-      const entry = this.#state.entry(id);
-      if (entry === undefined) return [];
-      const isHeld = Object.values(entry.on).some(({ mutes }) => mutes.includes(key));
-      return isHeld === this.#isInhibited(entry, key) ? [] : [entry];
-    });
-    for (const entry of changed.sort((a, b) => (a.alert.id < b.alert.id ? -1 : 1))) this.remute(entry);
-  }
-
-  #place(entry: AlertEntry): void {
-    const { alert } = entry;
-    this.#unplace(alert.id);
-    const { inhibitions } = this.#state.policy;
-    if (inhibitions.length === 0) return;
-    const sources = this.#sourceKeys(alert);
-    const targets = inhibitions.filter(({ target }) => matches(target, alert)).map((each) => keyOf(each, entry));
-    if (sources.length + targets.length === 0) return;
-    for (const key of sources) put(this.#sources, key, alert.id);
-    for (const key of targets) put(this.#targets, key, alert.id);
-    this.#standing.set(alert.id, { sources, targets });
-  }
-
-  #sourceKeys(alert: Alert): string[] {
-    if (!isFiring(alert)) return [];
-    return this.#state.policy.inhibitions.flatMap((each) => (matches(each.source, alert) ? [keyOf(each, { alert })] : []));
-  }
-
-  #unplace(id: string): void {
-    const standing = this.#standing.get(id);
-    if (standing === undefined) return;
-    for (const key of standing.sources) drop(this.#sources, key, id);
-    for (const key of standing.targets) drop(this.#targets, key, id);
-    this.#standing.delete(id);
   }
 
   #armSilence({ id, startsAt, endsAt, endedAt }: StoredSilence): void {
@@ -310,9 +249,6 @@ export const isInForce = ({ startsAt, endedAt, endsAt }: StoredSilence, now: num
 
 export const summaryKey = (key: string): string => `7/summary/${key}`;
 
-const keyOf = ({ key, equal }: Keyed, { alert }: Pick<AlertEntry, 'alert'>): string =>
-  `inhibition/${key}/${JSON.stringify(equal.map((name) => labelOf(alert, name)))}`;
-
 function isOff({ active, muted }: RoutePlan, { policy }: DispatchState, now: number): boolean {
   const holds = (id: string): boolean => {
     const schedule = policy.schedules.get(id);
@@ -327,15 +263,4 @@ const scheduleNames = ({ active, muted, key, name }: RoutePlan): string =>
 export function describe({ kind, name, by }: Pick<Mute, 'kind' | 'name' | 'by'>): string {
   if (kind === 'silence') return `the silence${by === null ? '' : ` of ${by}`}${name === '' ? '' : ` (${name})`}`;
   return kind === 'schedule' ? `the schedule (${name})` : `the inhibition by ${name}`;
-}
-
-function put(sets: Map<string, Set<string>>, key: string, id: string): void {
-  const set = sets.get(key);
-  if (set === undefined) sets.set(key, new Set([id]));
-  else set.add(id);
-}
-
-function drop(sets: Map<string, Set<string>>, key: string, id: string): void {
-  const set = sets.get(key);
-  if (set?.delete(id) && set.size === 0) sets.delete(key);
 }

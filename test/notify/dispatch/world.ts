@@ -12,6 +12,7 @@ import type { Content, Item } from '../../../src/notify/content.ts';
 import type { NewMessage, Note, Tables } from '../../../src/notify/dispatch/dispatch-state.ts';
 import { Dispatcher } from '../../../src/notify/dispatch/dispatcher.ts';
 import { Policy } from '../../../src/notify/dispatch/policy.ts';
+import type { NotifyConfig } from '../../../src/notify/notify-config.ts';
 import { parseDurationMs } from '../../../src/std/quantity.ts';
 
 const KINDS: readonly (keyof Tables)[] = ['alert', 'group', 'mute', 'summary', 'storm', 'rate', 'contact', 'flap', 'silence', 'meta'];
@@ -175,11 +176,15 @@ function finite(name: string, value: unknown): unknown {
   return value;
 }
 
-function policyOf({ notify, flapping = {} }: Setting): Policy {
+export function configOf(notify: string): NotifyConfig {
   const { config, problems } = parseNotify({ path: 'notify.yaml', text: notify });
   if (problems.length > 0) throw new Error(problems.map((problem) => problem.render()).join('\n'));
+  return config;
+}
+
+function policyOf({ notify, flapping = {} }: Setting): Policy {
   return new Policy(
-    config,
+    configOf(notify),
     Object.entries(flapping).map(([id, limit]) => ({ id, flapping: limit })),
   );
 }
@@ -188,7 +193,7 @@ export function matchOf(match: unknown): AlertMatch {
   return matchForm.parse(match);
 }
 
-function newAlert(id: string, at: number): Alert {
+export function newAlert(id: string, at: number): Alert {
   return {
     id,
     rule: 'hot',
