@@ -241,6 +241,7 @@ export class Dispatcher {
       for (const plan of plansOf(state, entry)) {
         const group = groupOf(state, plan, entry);
         dueBy(state, group, state.now + plan.groupWaitMs[entry.alert.level] * 1000);
+        if (entry.on[plan.key]?.isInStorm === true) this.#storming.changed(entry, plan);
       }
       for (const key of Object.keys(entry.escalations)) if (!state.policy.escalations.has(key)) delete entry.escalations[key];
       state.touch(entry);

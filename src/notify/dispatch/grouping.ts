@@ -106,30 +106,44 @@ function leave(state: DispatchState, entry: AlertEntry, plan: RoutePlan): void {
   state.settle(entry);
 }
 
+interface Flushing {
+  readonly group: Group;
+  readonly plan: RoutePlan;
+  readonly entries: readonly AlertEntry[];
+  readonly isReminding: boolean;
+  readonly audience: Audience;
+}
+
+/** What each contact does not know and is to be told, whoever knows all included. */
+function newsByContact(state: DispatchState, { plan, entries, audience }: Flushing): Map<string, Pick[]> {
+  const isAnyFiring = entries.some(({ alert }) => isFiring(alert));
+  const newsOf = (contact: string): Pick[] =>
+    entries.flatMap((entry): Pick[] => {
+      if (!audience.hears(entry, plan.key, contact)) return [];
+      const news = newsFor(state, entry, contact);
+      if (news === null || isHeld(entry, contact)) return [];
+      return news !== 'resolved' || plan.sendResolved || !isAnyFiring ? [{ entry, news }] : [];
+    });
+  return new Map(audience.of(plan.key, entries).map((contact) => [contact, newsOf(contact)]));
+}
+
 /** @returns whether anything went out, or was held back by a limit */
-function sendNews(
-  state: DispatchState,
-  of: { group: Group; plan: RoutePlan; entries: readonly AlertEntry[]; isReminding: boolean; audience: Audience },
-): boolean {
+function sendNews(state: DispatchState, of: Flushing): boolean {
   const { group, plan, entries, isReminding, audience } = of;
   const isAnyFiring = entries.some(({ alert }) => isFiring(alert));
   const isIntervalOver = state.now >= intervalEnd(group, plan);
   let isSent = false;
   let isWaiting = false;
-  for (const contact of audience.of(plan.key, entries)) {
-    const picks = entries.flatMap((entry): Pick[] => {
-      if (!audience.hears(entry, plan.key, contact)) return [];
-      const news = newsFor(state, entry, contact);
-      return news === null || isHeld(entry, contact) ? [] : [{ entry, news }];
-    });
+  const news = newsByContact(state, of);
+  // When a group tells anybody, it tells all that it has: else what one contact waits for is put off by every message to another.
+  const isPressed = [...news].some(([contact, told]) => told.some(({ entry, news: each }) => isPressing(entry, contact, each)));
+  for (const [contact, told] of news) {
     const isToRemind = (entry: AlertEntry): boolean =>
       isFiring(entry.alert) &&
       entry.acknowledgement === null &&
       !isReminded(state, entry, { contact, repeatIntervalMs: plan.repeatIntervalMs });
     const reminded = isReminding && audience.isNamed(plan.key, contact) ? entries.filter(isToRemind) : [];
-    const told = picks.filter(({ news }) => news !== 'resolved' || plan.sendResolved || !isAnyFiring);
-    const isPressed = told.some(({ entry, news }) => isPressing(entry, contact, news));
-    const isDue = isPressed || (told.length > 0 && (!isAnyFiring || isIntervalOver));
+    const isDue = told.length > 0 && (isPressed || !isAnyFiring || isIntervalOver);
     if (!isDue && reminded.length === 0) {
       isWaiting ||= told.length > 0;
       continue;

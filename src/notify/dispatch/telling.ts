@@ -88,7 +88,8 @@ export function send(state: DispatchState, contact: string, sending: Sending): b
     return false;
   }
   const content = contentOf(sending, contact);
-  const id = messageId([cause, state.now, content.items.map(({ transition }) => transition), contact]);
+  // By all that it tells of: of two escalations at one time, one may tell of more; the alerts of a backlog share a transition.
+  const id = messageId([cause, state.now, content.items.map(({ alert, transition }) => [alert.id, transition]), contact]);
   const thread = sending.first?.[contact] ?? null;
   if (sending.first !== undefined && thread === null) sending.first[contact] = id;
   const received = picks.map(({ entry }) => entry.receivedAt).filter((at) => at !== null);

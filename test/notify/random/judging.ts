@@ -122,7 +122,7 @@ export class Judging {
     for (const tracked of this.model.active) {
       const { alert, owed, held } = tracked;
       for (const [contact, deadline] of owed) {
-        if (deadline >= before || (held.has(contact) && alert.level !== 'critical')) continue;
+        if (deadline >= before || (held.has(contact) && (alert.level !== 'critical' || alert.state !== 'firing'))) continue;
         const lack = this.model.lacks(tracked, contact);
         this.model.fault(`${contact} should have heard (${lack}) of ${alert.id} (${alert.level} ${alert.state}) by ${iso(deadline)}`);
         owed.delete(contact);
@@ -140,7 +140,7 @@ export class Judging {
       this.model.fault(`the digest to ${contact} with ${alert.id} should have come by ${iso(this.#roomAt(contact))}`);
   }
 
-  #escalationOverdue({ alert, escalatingSince, escalated, wasMuted, isInStorm }: Tracked, before: number): void {
+  #escalationOverdue({ alert, escalatingSince, escalated, wasMuted, isInStorm, toldAt }: Tracked, before: number): void {
     const { escalations, contacts, limits } = this.model.config;
     // Steps that came due while it was muted, and storms, have a pace of their own.
     if (escalatingSince === null || escalations.length === 0 || wasMuted || isInStorm) return;
@@ -152,6 +152,8 @@ export class Judging {
         const due = escalatingSince + lead + afterMs * 1000;
         if (due >= before || escalated.has(`${afterMs} ${index + 1}`)) continue;
         escalated.set(`${afterMs} ${index + 1}`, before);
+        // Who was just told of it for another reason knows.
+        if (to.some((id) => (toldAt.get(id) ?? 0) >= escalatingSince + afterMs * 1000)) continue;
         // Nobody may be on call, and a limit may hold it back for the digest.
         const isSomebody = contacts.some(({ id, onCall }) => to.includes(id) && onCall === null);
         if (isSomebody && (limits === null || alert.level === 'critical'))
@@ -184,6 +186,7 @@ export class Judging {
     const state = isFlapping ? 'flapping' : alert.state === 'firing' ? 'firing' : 'resolved';
     tracked.told.set(contact, { state, level: alert.level, noData: alert.flags.includes('no-data') });
     tracked.heard.add(contact);
+    tracked.toldAt.set(contact, this.model.now);
     if (alert.state !== 'firing') for (const way of tracked.ways) if (this.model.persons([way]).has(contact)) tracked.doneOn.add(way);
     tracked.held.delete(contact);
     if (this.model.lacks(tracked, contact) === null) tracked.owed.delete(contact);

@@ -24,10 +24,14 @@ export interface Tracked {
   readonly firedAt: number;
   /** What each contact was told last. */
   readonly told: Map<string, Known>;
+  /** When it was last told, by contact. */
+  readonly toldAt: Map<string, number>;
   /** Who was ever told of it, or of the one that it goes on from while it flaps. */
   readonly heard: Set<string>;
   /** Until when a contact has to hear of it. */
   readonly owed: Map<string, number>;
+  /** Who was no contact at some time after its end: they may not be told of it. */
+  readonly excused: Set<string>;
   /** For whose digest it waits. */
   readonly held: Set<string>;
   /** Whose it was at any time while it fired. */
@@ -198,7 +202,7 @@ export class Model {
     const known = told.get(contact);
     const isFiring = alert.state === 'firing';
     if (isOld(alert)) return null;
-    if (!isFiring && (known?.state === 'resolved' || (known?.state === 'flapping' && this.#goesOn(alert)))) return null;
+    if (!isFiring && (tracked.excused.has(contact) || known?.state === 'resolved' || (known?.state === 'flapping' && this.#goesOn(alert)))) return null;
     if (this.isFlapping(alert)) return known?.state === 'flapping' || (known === undefined && !isFiring) ? null : 'at once';
     if (!isFiring) return known !== undefined ? 'later' : isMissed ? 'that it was' : null;
     if (known?.state !== 'firing' || levelRank(alert.level) > levelRank(known.level)) return 'at once';
@@ -216,14 +220,16 @@ export class Model {
     tracked.wasMuted ||= ways.size < all.length;
     tracked.levels.add(alert.level);
     if (alert.state === 'firing') for (const contact of this.persons(all)) tracked.concerned.add(contact);
-    else for (const contact of [...told.keys()]) if (!isContact(contact)) told.delete(contact);
+    else for (const contact of told.keys()) if (!isContact(contact)) tracked.excused.add(contact);
     this.#unhindered(tracked);
     if (ways.size === 0 || tracked.isAdrift) {
       owed.clear();
       return;
     }
     const onRoute = this.persons(ways);
-    const hearing = new Set([...onRoute, ...told.keys()].filter(isContact));
+    // Whom one of its routes names hears of it there; others who were told hear of it anywhere.
+    const named = this.persons(all);
+    const hearing = new Set([...onRoute, ...[...told.keys()].filter((contact) => !named.has(contact))].filter(isContact));
     const begun = this.persons(fresh);
     const latest = Math.max(...owed.values());
     for (const contact of [...owed.keys()]) if (!hearing.has(contact)) owed.delete(contact);
@@ -445,7 +451,7 @@ function restartEscalation(tracked: Tracked): void {
 
 function newTracked(alert: Alert, transition: string, firedAt: number): Tracked {
   return {
-    ...{ alert, transition, firedAt, told: new Map(), heard: new Set(), owed: new Map(), held: new Set(), concerned: new Set() },
+    ...{ alert, transition, firedAt, told: new Map(), heard: new Set(), owed: new Map(), held: new Set(), concerned: new Set(), excused: new Set(), toldAt: new Map() },
     ...{
       ways: new Set(),
       acknowledged: null,
