@@ -202,7 +202,8 @@ export class Model {
     const known = told.get(contact);
     const isFiring = alert.state === 'firing';
     if (isOld(alert)) return null;
-    if (!isFiring && (tracked.excused.has(contact) || known?.state === 'resolved' || (known?.state === 'flapping' && this.#goesOn(alert)))) return null;
+    if (!isFiring && (tracked.excused.has(contact) || known?.state === 'resolved' || (known?.state === 'flapping' && this.#goesOn(alert))))
+      return null;
     if (this.isFlapping(alert)) return known?.state === 'flapping' || (known === undefined && !isFiring) ? null : 'at once';
     if (!isFiring) return known !== undefined ? 'later' : isMissed ? 'that it was' : null;
     if (known?.state !== 'firing' || levelRank(alert.level) > levelRank(known.level)) return 'at once';
@@ -451,7 +452,18 @@ function restartEscalation(tracked: Tracked): void {
 
 function newTracked(alert: Alert, transition: string, firedAt: number): Tracked {
   return {
-    ...{ alert, transition, firedAt, told: new Map(), heard: new Set(), owed: new Map(), held: new Set(), concerned: new Set(), excused: new Set(), toldAt: new Map() },
+    ...{
+      alert,
+      transition,
+      firedAt,
+      told: new Map(),
+      heard: new Set(),
+      owed: new Map(),
+      held: new Set(),
+      concerned: new Set(),
+      excused: new Set(),
+      toldAt: new Map(),
+    },
     ...{
       ways: new Set(),
       acknowledged: null,
