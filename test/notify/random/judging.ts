@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import type { Transition } from '../../../src/domain/alert.ts';
-import type { Operation } from '../../../src/domain/operation.ts';
+import type { LoggedOperation } from '../../../src/domain/operation.ts';
 import type { Content, Item } from '../../../src/notify/content.ts';
 import { personsOf } from './hours.ts';
 import { fits, isOld, Model, partOf, type Tracked, type Way } from './model.ts';
@@ -27,8 +27,8 @@ export class Judging {
   /** By contact, when each of its messages was decided on, and whether it tells of something critical. */
   readonly #messages = new Map<string, { at: number; isCritical: boolean }[]>();
   #limitedSince: number;
-  /** Messages of the transaction that are still to be looked at. */
-  #undelivered: Seen[] = [];
+  /** What a limit holds back: from when all is known that was told at the same time. */
+  #holds: { readonly tracked: Tracked; readonly contact: string; readonly at: number }[] = [];
   #transition = 0;
   #transitionsUntil = 0;
 
@@ -57,9 +57,10 @@ export class Judging {
       }
     }
     this.#goOn(script.endsAt);
-    for (const { alert, told, owed } of this.model.active) {
-      const still = [...told].flatMap(([contact, { state }]) => (state === 'resolved' || !this.#isContact(contact) ? [] : [contact]));
-      const left = [...new Set([...still, ...owed.keys()])];
+    for (const tracked of this.model.active) {
+      const { alert, told, owed } = tracked;
+      const unaware = [...told.keys()].filter((contact) => this.#isContact(contact) && this.model.lacks(tracked, contact) !== null);
+      const left = [...new Set([...unaware, ...owed.keys()])];
       if (left.length > 0) this.model.fault(`${alert.id} is ${alert.state}, and at the end ${left.join(', ')} do not know`);
     }
     return this.model.faults;
@@ -69,10 +70,8 @@ export class Judging {
   #committed(rows: readonly Seen[], cursor: number): void {
     this.#transitionsUntil = cursor;
     const notes = rows.filter(({ kind }) => kind === 'note');
-    this.#undelivered = rows.filter(({ kind }) => kind === 'message');
-    for (const row of [...this.#undelivered]) {
+    for (const row of rows.filter(({ kind }) => kind === 'message')) {
       this.#transitionsTo(row.at, notes);
-      this.#undelivered.shift();
       this.#message({ id: row.ref, contact: row.contact, at: row.at, content: contentOf(row.body) });
     }
     this.#transitionsTo(Number.POSITIVE_INFINITY, notes);
@@ -86,7 +85,7 @@ export class Judging {
     for (;;) {
       const next: Transition | undefined = this.#told.transitions[this.#transition];
       const at = next === undefined || next.sequence > this.#transitionsUntil || next.journaledAt > until ? null : next.journaledAt;
-      while (notes[0] !== undefined && (at === null ? notes[0].at <= until : notes[0].at < at)) this.#note(notes.shift());
+      while (notes[0] !== undefined && (at === null ? notes[0].at <= until : notes[0].at < at)) this.#note(notes.shift(), notes);
       if (at === null || next === undefined) return;
       this.#goOn(at);
       this.model.transition(next);
@@ -94,7 +93,7 @@ export class Judging {
     }
   }
 
-  #note(note: Seen | undefined): void {
+  #note(note: Seen | undefined, later: readonly Seen[]): void {
     if (note === undefined) return;
     const tracked = this.model.alerts.get(note.ref);
     if (tracked === undefined) return;
@@ -103,17 +102,24 @@ export class Judging {
     if (note.body.startsWith('too much is held back')) tracked.isMissed = false;
     const contact = HELD_BACK.exec(note.body)?.[1];
     if (contact === undefined) return;
+    // Something critical may have told of it after all.
+    if (!later.some(({ ref, at, body }) => ref === note.ref && at === note.at && body.includes(`told to ${contact}`)))
+      this.#holds.push({ tracked, contact, at: note.at });
+  }
+
+  /** Once all that was told at the same time is known. */
+  #hold({ tracked, contact, at }: { tracked: Tracked; contact: string; at: number }): void {
     this.#count('held back by a limit');
     const { limits } = this.model.config;
-    const alongside = this.#undelivered.filter((row) => row.contact === contact && row.at === note.at).length;
-    if (limits === null || this.#recent(contact, note.at).length + alongside < limits.perHour)
-      this.model.fault(`${note.ref} is held back for ${contact}, who had fewer messages than that`);
+    if (limits === null || this.#recent(contact, at).length < limits.perHour)
+      this.model.fault(`${tracked.alert.id} is held back for ${contact}, who had fewer messages than that`);
     tracked.held.add(contact);
     this.model.active.add(tracked);
   }
 
   #goOn(until: number): void {
     if (until <= this.model.now) return;
+    for (const hold of this.#holds.splice(0)) this.#hold(hold);
     this.model.advance(until, (before) => this.#overdue(before));
   }
 
@@ -132,11 +138,11 @@ export class Judging {
     }
   }
 
-  #digestOverdue({ alert, ways, held }: Tracked, contact: string, before: number): void {
+  #digestOverdue({ alert, ways, held, isAdrift }: Tracked, contact: string, before: number): void {
     if (this.#roomAt(contact) >= before) return;
     held.delete(contact);
     // What is muted by then is told at the end of that.
-    if (ways.size > 0 && this.#isContact(contact))
+    if (ways.size > 0 && !isAdrift && this.#isContact(contact))
       this.model.fault(`the digest to ${contact} with ${alert.id} should have come by ${iso(this.#roomAt(contact))}`);
   }
 
@@ -175,9 +181,19 @@ export class Judging {
       const tracked = this.model.alerts.get(alert.id);
       if (tracked !== undefined) this.#learned(tracked, contact);
     }
+    if (cause.kind === 'digest' && more === 0) this.#leftOut(message, wrong);
     // Of whom it does not tell by name it tells in number: they are not owed anything.
     if (more > 0 && cause.kind !== 'backlog')
       for (const tracked of [...this.model.active]) if (tracked.owed.delete(contact)) this.#learned(tracked, contact);
+  }
+
+  /** What is muted by then is told at the end of that; everything else that was held back is in the digest. */
+  #leftOut({ contact, content }: Message, wrong: (text: string) => void): void {
+    for (const { alert, ways, held, isAdrift } of this.model.active) {
+      if (!held.has(contact) || content.items.some((item) => item.alert.id === alert.id)) continue;
+      held.delete(contact);
+      if (ways.size > 0 && !isAdrift) wrong(`leaves out ${alert.id}`);
+    }
   }
 
   #learned(tracked: Tracked, contact: string): void {
@@ -344,4 +360,4 @@ const iso = (at: number): string => (Number.isFinite(at) ? new Date(at / 1000).t
 
 // Rows of ours, written by the code under test and checked by it when it reads them.
 const contentOf = (body: string): Content => z.custom<Content>().parse(JSON.parse(body));
-const operationOf = (body: string): Operation => z.custom<Operation>().parse(JSON.parse(body));
+const operationOf = (body: string): LoggedOperation['operation'] => z.custom<LoggedOperation['operation']>().parse(JSON.parse(body));

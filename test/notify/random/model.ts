@@ -5,7 +5,7 @@
  * It decides nothing. It is led along the log of what happened and of what was decided, and says what was wrong in it.
  */
 import { type Alert, type Level, levelRank, type Transition } from '../../../src/domain/alert.ts';
-import type { AlertMatch, Operation, Silence } from '../../../src/domain/operation.ts';
+import type { AlertMatch, LoggedOperation, Silence } from '../../../src/domain/operation.ts';
 import type { Grouping, NotifyConfig } from '../../../src/notify/notify-config.ts';
 import { edgesOf, holds, personsOf } from './hours.ts';
 import type { Script } from './world.ts';
@@ -42,8 +42,9 @@ export interface Tracked {
   /** It came and went while it was held back. */
   isMissed: boolean;
   isInStorm: boolean;
-  /** Routes on which it was told that it came and went. */
+  /** Routes on which it was told that it came and went, and those on which it is to be. */
   readonly doneOn: Set<Way>;
+  readonly missedOn: Set<Way>;
   /** It was over when the config was another one: on which routes it was then is not asked any more. */
   isAdrift: boolean;
   /** It was held back at any time, on one of its routes at least. */
@@ -120,7 +121,7 @@ export class Model {
     const tracked = known ?? newTracked(alert, id, this.now);
     const before = tracked.alert;
     const isRisen = known !== undefined && levelRank(alert.level) > levelRank(before.level);
-    const wasMuted = this.waysOf(before).some((way) => !tracked.ways.has(way));
+    const mutedOn = this.waysOf(before).filter((way) => !tracked.ways.has(way));
     Object.assign(tracked, { alert, transition: id });
     this.alerts.set(alert.id, tracked);
     this.active.add(tracked);
@@ -132,14 +133,15 @@ export class Model {
     const isOver = alert.state !== 'firing';
     if (isOver) {
       tracked.acknowledged = null;
-      if (wasMuted) tracked.isMissed = true;
+      if (mutedOn.length > 0) tracked.isMissed = true;
+      for (const way of mutedOn) tracked.missedOn.add(way);
     }
     this.#placed(before, alert, known !== undefined);
     this.look(tracked, true);
     if (isOver) this.#endSilences(alert);
   }
 
-  operation(operation: Operation): void {
+  operation(operation: LoggedOperation['operation']): void {
     if (operation.kind === 'silence') {
       this.#silences.set(operation.silence.id, { ...operation.silence, isOver: false });
       this.lookAtAll(false);
@@ -147,7 +149,7 @@ export class Model {
       const silence = this.#silences.get(operation.silence);
       if (silence !== undefined) silence.isOver = true;
       this.lookAtAll(false);
-    } else if (operation.kind !== 'comment') {
+    } else if (operation.kind !== 'comment' && operation.kind !== 'reload') {
       const tracked = this.alerts.get(operation.alert);
       if (tracked === undefined) return;
       if (tracked.acknowledged !== null) this.freed.push({ at: this.now, tracked });
@@ -163,6 +165,8 @@ export class Model {
     this.#placeAll();
     for (const tracked of this.alerts.values()) {
       tracked.isAdrift ||= tracked.alert.state !== 'firing';
+      // Nobody's digest comes.
+      for (const contact of tracked.held) if (!config.contacts.some(({ id }) => id === contact)) tracked.held.delete(contact);
       restartEscalation(tracked);
     }
     this.lookAtAll(true);
@@ -232,11 +236,12 @@ export class Model {
     const named = this.persons(all);
     const hearing = new Set([...onRoute, ...[...told.keys()].filter((contact) => !named.has(contact))].filter(isContact));
     const begun = this.persons(fresh);
+    const missed = this.persons(fresh.filter((way) => tracked.missedOn.has(way)));
     const latest = Math.max(...owed.values());
     for (const contact of [...owed.keys()]) if (!hearing.has(contact)) owed.delete(contact);
     for (const contact of hearing) {
       const lack = this.lacks(tracked, contact);
-      if (lack === null) owed.delete(contact);
+      if (lack === null || (lack === 'that it was' && !missed.has(contact) && (isNews || !owed.has(contact)))) owed.delete(contact);
       else if (fresh.length > 0 && (begun.has(contact) || told.has(contact)))
         owed.set(contact, Math.max(isNews ? (owed.get(contact) ?? 0) : 0, this.#deadline(tracked, lack)));
       // Whoever has taken over the duty meanwhile is told in their place.
@@ -285,7 +290,10 @@ export class Model {
     Object.assign(tracked, { alert, transition });
     this.alerts.set(alert.id, tracked);
     this.active.add(tracked);
-    if (alert.state !== 'firing') tracked.isMissed = true;
+    if (alert.state !== 'firing') {
+      tracked.isMissed = true;
+      for (const way of this.waysOf(alert)) tracked.missedOn.add(way);
+    }
     this.#placed(before, alert, true);
     this.look(tracked, true);
   }
@@ -301,7 +309,6 @@ export class Model {
     const before = this.alerts.get(flap.alert);
     flap.alert = alert.id;
     this.#flaps.set(key, flap);
-    if (flap.isOn) tracked.escalatingSince = null;
     if (!flap.isOn || before === undefined || before === tracked) return;
     for (const [contact, known] of before.told)
       if (known.state !== 'resolved' && !tracked.told.has(contact)) tracked.told.set(contact, known);
@@ -359,7 +366,7 @@ export class Model {
 
   #unhindered(tracked: Tracked): void {
     const { alert, acknowledged, ways } = tracked;
-    const isFree = alert.state === 'firing' && !isOld(alert) && acknowledged === null && ways.size > 0 && !this.isFlapping(alert);
+    const isFree = alert.state === 'firing' && !isOld(alert) && acknowledged === null && ways.size > 0;
     if (!isFree) tracked.escalatingSince = null;
     else tracked.escalatingSince ??= this.now;
     if (acknowledged !== null || alert.state !== 'firing') tracked.escalated.clear();
@@ -474,7 +481,7 @@ function newTracked(alert: Alert, transition: string, firedAt: number): Tracked 
       levels: new Set(),
       escalatingSince: null,
     },
-    ...{ escalated: new Map(), reminders: new Map(), doneOn: new Set<Way>() },
+    ...{ escalated: new Map(), reminders: new Map(), doneOn: new Set<Way>(), missedOn: new Set<Way>() },
   };
 }
 
