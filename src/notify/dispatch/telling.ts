@@ -59,10 +59,17 @@ export const isReminded = (state: DispatchState, entry: AlertEntry, of: { contac
   return remindedAt !== null && state.now < remindedAt + (of.repeatIntervalMs ?? 0) * 1000;
 };
 
-/** On each of its routes. */
-export function isMuted({ on }: AlertEntry): boolean {
-  const memberships = Object.values(on);
-  return memberships.length > 0 && memberships.every(({ mutes }) => mutes.length > 0);
+/**
+ * On each of its routes that names the contact. Of what is over, another route's mute is none of theirs: the one that would have told
+ * them it has left.
+ */
+function isMutedFor(state: DispatchState, { alert, on }: AlertEntry, contact: string): boolean {
+  const naming = Object.keys(on).filter((route) => {
+    const plan = state.policy.route(route);
+    return plan !== undefined && state.policy.persons(plan.to, state.now).includes(contact);
+  });
+  const routes = naming.length > 0 || !isFiring(alert) ? naming : Object.keys(on);
+  return routes.length > 0 && routes.every((route) => (on[route]?.mutes.length ?? 0) > 0);
 }
 
 /** It waits for a digest: unless it has become critical, when nothing is held back. */
@@ -183,7 +190,7 @@ export function digest(state: DispatchState, key: string): void {
   state.tables.contact.set(contact, { sentAt, held: 0, heldSince: null });
   for (const { entry } of members) state.release(entry, contact);
   // What is muted by now is told at the end of that.
-  const heard = members.filter(({ entry }) => !isMuted(entry));
+  const heard = members.filter(({ entry }) => !isMutedFor(state, entry, contact));
   const picks = heard.map(
     ({ entry }): Pick => ({ entry, news: newsFor(state, entry, contact) ?? (isFiring(entry.alert) ? 'still' : 'ended') }),
   );

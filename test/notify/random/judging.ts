@@ -146,20 +146,20 @@ export class Judging {
       this.model.fault(`the digest to ${contact} with ${alert.id} should have come by ${iso(this.#roomAt(contact))}`);
   }
 
-  #escalationOverdue({ alert, escalatingSince, escalated, wasMuted, isInStorm, toldAt }: Tracked, before: number): void {
+  #escalationOverdue({ alert, escalatingSince, escalated, wasMuted, isInStorm, toldAt, levels }: Tracked, before: number): void {
     const { escalations, contacts, limits } = this.model.config;
     // Steps that came due while it was muted, and storms, have a pace of their own.
     if (escalatingSince === null || escalations.length === 0 || wasMuted || isInStorm) return;
     const ways = this.model.waysOf(alert);
     const lead = Math.max(...ways.map((way) => (Math.max(...Object.values(way.groupWaitMs)) + 2 * way.groupIntervalMs) * 1000));
     for (const { match, steps } of escalations) {
-      if (!fits(match, alert)) continue;
+      if (![...levels].every((level) => fits(match, { ...alert, level }))) continue;
       for (const [index, { afterMs, to }] of steps.entries()) {
         const due = escalatingSince + lead + afterMs * 1000;
         if (due >= before || escalated.has(`${afterMs} ${index + 1}`)) continue;
         escalated.set(`${afterMs} ${index + 1}`, before);
         // Who was just told of it for another reason knows.
-        if (to.some((id) => (toldAt.get(id) ?? 0) >= escalatingSince + afterMs * 1000)) continue;
+        if (to.some((id) => (toldAt.get(id) ?? 0) >= escalatingSince + afterMs * 500)) continue;
         // Nobody may be on call, and a limit may hold it back for the digest.
         const isSomebody = contacts.some(({ id, onCall }) => to.includes(id) && onCall === null);
         if (isSomebody && (limits === null || alert.level === 'critical'))
@@ -192,7 +192,9 @@ export class Judging {
     for (const { alert, ways, held, isAdrift } of this.model.active) {
       if (!held.has(contact) || content.items.some((item) => item.alert.id === alert.id)) continue;
       held.delete(contact);
-      if (ways.size > 0 && !isAdrift) wrong(`leaves out ${alert.id}`);
+      const muted = this.model.waysOf(alert).filter((way) => !ways.has(way));
+      const isTheirs = this.model.persons(muted).has(contact) || (alert.state === 'firing' && muted.length > 0);
+      if (!isTheirs && !isAdrift) wrong(`leaves out ${alert.id}`);
     }
   }
 
@@ -248,7 +250,7 @@ export class Judging {
       flapping: isFlapping && known?.state !== 'flapping',
       calm: isFiring && !isFlapping && known?.state === 'flapping',
       still: isFiring && this.model.lacks(tracked, of.contact) === null && (of.cause !== 'update' || of.isWithNews),
-      ended: !isFiring && isNew && ['mute-end', 'backlog', 'digest'].includes(of.cause),
+      ended: !isFiring && (isNew ? ['mute-end', 'backlog', 'digest'].includes(of.cause) : isFlapping && of.cause === 'digest'),
     };
     if (holdsFor[of.news] === true) return null;
     const knows = known === undefined ? 'nothing' : `${known.level} ${known.state}`;

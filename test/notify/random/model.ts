@@ -128,8 +128,10 @@ export class Model {
     if (!isOld(alert) && kind !== 'no-data') this.#flapped(tracked);
     const { acknowledged } = tracked;
     if (acknowledged !== null && isRisen && levelRank(alert.level) > levelRank(acknowledged.level)) tracked.acknowledged = null;
-    if (kind === 'level') tracked.escalatingSince = null;
-    if (isRisen) tracked.escalated.clear();
+    if (isRisen) {
+      tracked.escalatingSince = null;
+      tracked.escalated.clear();
+    }
     const isOver = alert.state !== 'firing';
     if (isOver) {
       tracked.acknowledged = null;
@@ -237,7 +239,8 @@ export class Model {
     const hearing = new Set([...onRoute, ...[...told.keys()].filter((contact) => !named.has(contact))].filter(isContact));
     const begun = this.persons(fresh);
     const missed = this.persons(fresh.filter((way) => tracked.missedOn.has(way)));
-    const latest = Math.max(...owed.values());
+    const pressing = [...owed].filter(([contact]) => !tracked.held.has(contact) && this.lacks(tracked, contact) === 'at once');
+    const latest = Math.max(...pressing.map(([, deadline]) => deadline));
     for (const contact of [...owed.keys()]) if (!hearing.has(contact)) owed.delete(contact);
     for (const contact of hearing) {
       const lack = this.lacks(tracked, contact);
