@@ -99,6 +99,8 @@ export class DispatchState {
   readonly #firing = new Map<string, number>();
   /** An alert was forgotten: whoever keeps an index of alerts strikes it out. */
   onForgotten: (id: string) => void = () => undefined;
+  /** What holds an alert back may have changed: whoever keeps a timer for it sets it anew. */
+  onMoved: (entry: AlertEntry) => void = () => undefined;
 
   constructor(policy: Policy) {
     this.policy = policy;
@@ -182,6 +184,7 @@ export class DispatchState {
     this.#index(entry, plan.key, membership, true);
     this.touch(entry);
     if (before !== undefined) this.#tidy(before);
+    this.onMoved(entry);
   }
 
   leave(entry: AlertEntry, route: string): void {
@@ -191,6 +194,7 @@ export class DispatchState {
     delete entry.on[route];
     this.touch(entry);
     this.#tidy(membership);
+    this.onMoved(entry);
   }
 
   /** Without alerts an incident is over, and a mute holds nothing back. */
@@ -210,6 +214,7 @@ export class DispatchState {
     Object.assign(membership, to);
     this.#index(entry, route, membership, true);
     this.touch(entry);
+    this.onMoved(entry);
   }
 
   hold(entry: AlertEntry, contact: string): void {

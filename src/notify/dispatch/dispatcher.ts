@@ -53,6 +53,7 @@ export class Dispatcher {
     this.#state = new DispatchState(policy);
     this.#muting = new Muting(this.#state);
     this.#storming = new Storming(this.#state);
+    this.#state.onMoved = (entry) => awaitEscalations(this.#state, entry);
     load(this.#state.tables);
     this.#begin();
   }
@@ -284,6 +285,7 @@ export class Dispatcher {
     if (!isFiring(alert)) endEscalations(state, entry);
     route(state, entry);
     this.#muting.alertChanged(entry);
+    awaitEscalations(state, entry);
     this.#storming.tidy();
     if (isOld(entry)) {
       if (!isFiring(alert)) dropAcknowledgement(state, entry);

@@ -74,6 +74,7 @@ function step(state: DispatchState, entry: AlertEntry, key: string): void {
     const since = peer.escalations[key]?.since ?? state.now;
     peer.escalations[key] = isLast && escalation.loop ? { since: state.now, step: 0 } : { since, step: at + 1 };
     state.touch(peer);
+    awaitEscalations(state, peer);
   }
   const [membership] = Object.values(entry.on);
   const group = membership === undefined ? undefined : state.tables.group.get(membership.group);
