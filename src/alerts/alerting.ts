@@ -206,7 +206,7 @@ class JournalAlerting implements Alerting {
     for (const { alert } of closed)
       logger.info({ alert: alert.id, rule: alert.rule, device: alert.device }, 'alert closed: its rule or device is gone');
     const onRuleError = (rule: string, count: number, message: string): void => this.#ruleFailed(rule, count, message);
-    const evaluating = new Evaluating({ journalId, onRuleError, downtimes });
+    const evaluating = new Evaluating({ journalId, onRuleError, renew: (device) => this.#devices.renew(device), downtimes });
     for (const device of this.#devices.all) evaluating.arm(device);
     for (const { instance } of this.#devices.groups) evaluating.arm(instance.device);
     this.#hasClosed = closed.length > 0;
@@ -221,7 +221,7 @@ class JournalAlerting implements Alerting {
         { reading: (reading, index) => this.#evaluating.reading(first + index, reading) },
         {
           from: Math.max(0, cursor - first),
-          internDevice: (ref) => this.#devices.intern(ref),
+          internDevice: (ref) => this.#devices.announced(ref),
           internShape: (shape) => this.#devices.internShape(shape),
         },
       );

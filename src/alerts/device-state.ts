@@ -116,6 +116,8 @@ export class DeviceState implements DeviceRef, Timed {
   /** Journal time of the next thing that it does by itself: let a held reading go, end a backlog. Written by Timers only. */
   due = Number.POSITIVE_INFINITY;
   heapIndex = -1;
+  /** What a reading that is about to be evaluated says it is. */
+  renewal: DeviceRef | null = null;
   windows: ReadonlyMap<string, LiveWindow> = new Map();
   /** What the store had of its windows, until they are made. */
   storedWindows: Map<string, Uint8Array> | null = null;

@@ -77,14 +77,27 @@ export class Devices {
 
   /** The device that a reading's reference means, with the profile and labels that the reference carries. */
   intern(ref: DeviceRef): DeviceState {
+    const device = this.announced(ref);
+    this.renew(device);
+    return device;
+  }
+
+  /** The same, but of a device that is known what has changed holds only once it is renewed: with the reading itself. */
+  announced(ref: DeviceRef): DeviceState {
     const known = this.#devices.get(ref.id);
     if (known === undefined) return this.#add(new DeviceState(ref));
-    if (known.profile !== ref.profile || !sameLabels(known.labels, ref.labels)) {
-      known.profile = ref.profile;
-      known.labels = ref.labels;
-      this.#configure(known);
-    }
+    const isSame = known.profile === ref.profile && sameLabels(known.labels, ref.labels);
+    known.renewal = isSame ? null : ref;
     return known;
+  }
+
+  renew(device: DeviceState): void {
+    const { renewal } = device;
+    if (renewal === null) return;
+    device.renewal = null;
+    device.profile = renewal.profile;
+    device.labels = renewal.labels;
+    this.#configure(device);
   }
 
   internShape(shape: Shape): Shape {

@@ -23,8 +23,8 @@ import { backBy, isOffline } from './dependency.ts';
 import { DeviceClock } from './device-clock.ts';
 import { DeviceState, type Plan } from './device-state.ts';
 import { Holding } from './holding.ts';
-import { type Instance, InstanceInputs } from './instance.ts';
-import type { Downtime } from './state-store.ts';
+import { comesFirst, type Instance, InstanceInputs } from './instance.ts';
+import { type Downtime, overlapUs } from './state-store.ts';
 import { Timers } from './timers.ts';
 
 export type { Changes } from './becoming.ts';
@@ -39,6 +39,8 @@ export interface Counts {
 export interface EvaluatingOptions {
   readonly journalId: string;
   readonly onRuleError: (rule: string, count: number, message: string) => void;
+  /** What a reading says anew of its device holds from here on: after the timers that were due before it. */
+  readonly renew?: (device: DeviceState) => void;
   /** When we were not running: a hole in the data that contains one is shorter by it. */
   readonly downtimes?: readonly Downtime[];
 }
@@ -51,9 +53,8 @@ type Outcome = 'moved' | 'late' | 'duplicate';
 export class Evaluating {
   readonly counts: Counts = { evaluations: 0, lateValues: 0, conflictValues: 0, duplicateValues: 0 };
   readonly #onRuleError: EvaluatingOptions['onRuleError'];
-  readonly #timers = new Timers<Instance>(
-    (a, b) => a.device.id < b.device.id || (a.device === b.device && a.rule.rule.id < b.rule.rule.id),
-  );
+  readonly #renew: (device: DeviceState) => void;
+  readonly #timers = new Timers(comesFirst);
   /** What devices do by themselves: let held readings go, end a backlog. */
   readonly #deviceTimers = new Timers<DeviceState>((a, b) => a.id < b.id);
   readonly #frame = createFrame();
@@ -67,6 +68,7 @@ export class Evaluating {
 
   constructor(options: EvaluatingOptions) {
     this.#onRuleError = options.onRuleError;
+    this.#renew = options.renew ?? (() => undefined);
     this.#becoming = new Becoming({ journalId: options.journalId, frame: this.#frame, changed: (device) => this.#markDirty(device) });
     const downtimes = options.downtimes ?? [];
     this.#frame.downUs = (from, to) => overlapUs(downtimes, from + this.#frame.clockOffsetUs, to + this.#frame.clockOffsetUs);
@@ -84,6 +86,8 @@ export class Evaluating {
 
   /** Sets the timers of a device, or of what stands for a group, that came from the store or the fleet file. */
   arm(device: DeviceState): void {
+    // What was overdue before a start is not decided earlier after it.
+    this.#becoming.journaledAt = Math.max(this.#becoming.journaledAt, device.lastSeen ?? 0);
     for (const instance of device.instances) {
       // A row that is ahead of its device's: its timers follow from readings that are still to be replayed.
       if (instance.position > device.position) this.#waiting.push(instance);
@@ -98,6 +102,7 @@ export class Evaluating {
     if (this.#timers.nextDue < receivedAt || this.#deviceTimers.nextDue < receivedAt) this.#fire(receivedAt - 1, position);
     if (!(device instanceof DeviceState)) throw new Error('a reading came with a device that was not interned');
     if (position <= device.position) return;
+    if (device.renewal !== null) this.#renew(device);
     this.#becoming.journaledAt = Math.max(this.#becoming.journaledAt, receivedAt);
     if ((reading.flags & FLAG_DEVICE_TIME) !== 0) {
       device.clock ??= new DeviceClock();
@@ -373,12 +378,6 @@ function intoWindows(device: DeviceState, cell: Cell, at: number, value: Value):
   const number = typeof value === 'number' ? value : typeof value === 'boolean' ? Number(value) : 0;
   const maxGapUs = device.maxGapUs();
   for (const window of cell.windows ?? []) window.add(at, number, maxGapUs);
-}
-
-function overlapUs(downtimes: readonly Downtime[], from: number, to: number): number {
-  let overlap = 0;
-  for (const downtime of downtimes) overlap += Math.max(0, Math.min(to, downtime.to) - Math.max(from, downtime.from));
-  return overlap;
 }
 
 /** Whether one of the values that the rule names was taken over from this reading. */

@@ -75,3 +75,7 @@ export class Instance implements Timed, Hearing {
     return this.device.dependency?.graceUs ?? 0;
   }
 }
+
+/** Of two whose timers are due at the same time. */
+export const comesFirst = (a: Instance, b: Instance): boolean =>
+  a.device.id < b.device.id || (a.device === b.device && a.rule.rule.id < b.rule.rule.id);

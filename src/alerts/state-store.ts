@@ -71,6 +71,13 @@ export interface Downtime {
   readonly to: number;
 }
 
+/** How much of the time from `from` to `to` it was down. */
+export function overlapUs(downtimes: readonly Downtime[], from: number, to: number): number {
+  let overlap = 0;
+  for (const downtime of downtimes) overlap += Math.max(0, Math.min(to, downtime.to) - Math.max(from, downtime.from));
+  return overlap;
+}
+
 export interface StoredState {
   readonly devices: readonly DeviceRow[];
   readonly instances: readonly InstanceRow[];

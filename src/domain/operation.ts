@@ -49,7 +49,7 @@ export interface Reload {
   readonly firedUntil: number;
 }
 
-/** What was done, with the journal time at which it took effect. */
+/** What was done, with the journal time at which it took effect: after timers before it, and before those of that time. */
 export interface LoggedOperation {
   readonly number: number;
   readonly at: number;

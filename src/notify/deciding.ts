@@ -87,7 +87,8 @@ export class Deciding {
   operate(operation: Operation, at: number): OperationResult {
     this.commit();
     this.#reload(at);
-    const now = Math.max(at, this.dispatcher.now);
+    // After timers that have fired, which may have been before a start.
+    const now = Math.max(at, this.dispatcher.now, this.dispatcher.firedTo + 1);
     const result = this.dispatcher.operate(operation, now);
     this.#keep(result.done ? { operation, at: now } : null);
     this.commit();

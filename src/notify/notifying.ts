@@ -228,8 +228,10 @@ class NotifyingService implements Notifying {
       // Whatever is known by now comes before it.
       while (this.#takeUp());
       // While too much waits to be sent, that is less than alerting has come to.
-      const time = Math.max(this.#workedTo, this.#deciding.dispatcher.now);
-      if (time === 0) throw new Unavailable('Tocsin is only just starting, and does not know what time it is in its journal: try again');
+      const { now } = this.#deciding.dispatcher;
+      const time = Math.max(this.#workedTo + 1, now);
+      if (this.#workedTo + now === 0)
+        throw new Unavailable('Tocsin is only just starting, and does not know what time it is in its journal: try again');
       return this.#deciding.operate(fromNow(operation, { time, now: this.#options.clock.now() }), time);
     } catch (error) {
       if (isPassing(error)) throw new Unavailable('the state of notifications cannot be written now: see whether it took effect later');

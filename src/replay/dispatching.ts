@@ -117,8 +117,8 @@ export class Dispatching {
       this.reload(operation, now, operation.firedUntil);
       return;
     }
-    // What holds at the time is known once its timers have fired.
-    this.#dispatcher.advance(now);
+    // What holds then is known once the timers before it have fired.
+    this.#dispatcher.advance(now - 1);
     const meant = alerts === undefined ? operation : this.#meant(operation, alerts);
     const result = meant === null ? NO_SUCH_ALERT : this.#dispatcher.operate(meant, now);
     this.#options.onOperated(operation, result);

@@ -134,7 +134,11 @@ export class Replay {
   #made({ rules, directory, journalId = 'replay' }: ReplayOptions) {
     return {
       devices: new Devices({ rules, directory, graceUntil: 0 }),
-      evaluating: new Evaluating({ journalId, onRuleError: (rule, count, message) => this.#ruleFailed(rule, count, message) }),
+      evaluating: new Evaluating({
+        journalId,
+        onRuleError: (rule, count, message) => this.#ruleFailed(rule, count, message),
+        renew: (device) => this.#devices.renew(device),
+      }),
     };
   }
 
@@ -197,7 +201,7 @@ export class Replay {
   reading(reading: ReplayReading, position: number = this.#next): void {
     const { receivedAt } = reading;
     if (receivedAt < this.#time) throw new Error(`a reading of ${receivedAt} came when journal time was ${this.#time} already`);
-    // As live: what a reading says of its device holds from its arrival on, also for the timers that fire just before it.
+    // What it says of its device holds once the timers before it have fired.
     const device = this.#intern(reading.device);
     if (this.#evaluating.nextDue < receivedAt) this.#fire(receivedAt - 1, position);
     if (this.#dispatching.due < receivedAt) this.#dispatching.advance(receivedAt - 1);
@@ -241,7 +245,7 @@ export class Replay {
   #intern(ref: DeviceRef): DeviceState {
     const known = this.#recognised.get(ref.id);
     if (known?.ref === ref) return known.device;
-    const device = this.#devices.intern(ref);
+    const device = this.#devices.announced(ref);
     this.#recognised.set(ref.id, { ref, device });
     return device;
   }

@@ -102,7 +102,7 @@ describe('what somebody did', () => {
       await using bench = startNotifying({ folder, log, smtp: server.url });
       const { notifying } = bench;
       expect(notifying.silences({}).items).toMatchObject([{ id: 's1', by: 'anna', state: 'active', alerts: 1 }]);
-      expect(notifying.operations(0, 10)).toMatchObject([{ number: 1, at: log.now(), sequence: 1, operation: { kind: 'silence' } }]);
+      expect(notifying.operations(0, 10)).toMatchObject([{ number: 1, at: log.now() + 1, sequence: 1, operation: { kind: 'silence' } }]);
       expect(notifying.flagsOf('a')).toEqual(['silenced']);
       // It had been told of before; what comes now is held back, as the silence was made until all is resolved.
       await server.until(1);
@@ -125,7 +125,7 @@ describe('what somebody did', () => {
     bench.log.add('firing', { id: 'a' });
     expect(bench.notifying.operate({ kind: 'acknowledge', alert: 'a', by: 'anna', comment: 'mine', until: null })).toEqual({ done: true });
     expect(bench.notifying.flagsOf('a')).toEqual(['acknowledged']);
-    expect(bench.notifying.operations(0, 10)).toMatchObject([{ at: START + 1_000_000, sequence: 1 }]);
+    expect(bench.notifying.operations(0, 10)).toMatchObject([{ at: START + 1_000_001, sequence: 1 }]);
     expect(bench.flagged.flat()).toContain('a');
   });
 
@@ -169,7 +169,7 @@ describe('what somebody did', () => {
     const match = { levels: null, rules: null, devices: null, alerts: null, labels: {} };
     const silence = { id: 's1', match, by: 'anna', comment: '', startsAt: Date.now() * 1000, endsAt: Date.now() * 1000 + 3_600_000_000 };
     expect(bench.notifying.operate({ kind: 'silence', silence })).toEqual({ done: true });
-    expect(bench.notifying.silence('s1')).toMatchObject({ state: 'active', alerts: 1, startsAt: bench.log.now() });
+    expect(bench.notifying.silence('s1')).toMatchObject({ state: 'active', alerts: 1, startsAt: bench.log.now() + 1 });
     bench.log.add('firing', { id: 'b', device: 'fridge-02' });
     bench.notifying.wake();
     await eventually(

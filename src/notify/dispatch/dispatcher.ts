@@ -122,13 +122,20 @@ export class Dispatcher {
     this.#firedTo = Math.max(this.#firedTo, until);
   }
 
-  /** @param at journal time; every transition up to it has been worked through */
+  /**
+   * Before timers of that time: transitions of it may still come, and those timers come after them.
+   * @param at journal time, not before `now`
+   */
   operate(operation: Operation, at: number): OperationResult {
-    this.advance(at);
+    this.advance(at - 1);
+    const { now } = this.#state;
+    const firedTo = this.#firedTo;
     this.#to(at);
     const result = this.#operate(operation);
+    if (result.done) return result;
     // What has no effect is no event.
-    if (!result.done) this.#firedTo = at;
+    this.#state.now = now;
+    this.#firedTo = firedTo;
     return result;
   }
 
