@@ -13,6 +13,7 @@ import type { Shape } from './domain/reading.ts';
 import type { SeriesStoreConfig } from './history/open.ts';
 import { type Broker, startBroker } from './ingest/broker.ts';
 import { createIngest, type Ingest } from './ingest/ingest.ts';
+import { LearnedFile, loadLearned } from './ingest/learned-file.ts';
 import type { Journal } from './journal/journal.ts';
 import { openSqliteJournal } from './journal/sqlite.ts';
 import type { Chart, ChartOrder } from './notify/composing.ts';
@@ -69,7 +70,10 @@ export async function startApp(loaded: Loaded, source: ConfigSource): Promise<Ap
   stack.defer(() => decisions.stop());
 
   let decoder = createDecoder(loaded.directory, config.mqtt.limits);
-  const ingest = await createIngest({ ...common, decoder, partition: 0, registry });
+  const learnedFile = { ...common, path: join(config.data, 'learned.json'), partition: 0 };
+  const learnedUpTo = await loadLearned(learnedFile, decoder.learned);
+  const ingest = await createIngest({ ...common, decoder, partition: 0, registry, learnedUpTo });
+  const learning = new LearnedFile(learnedFile, { position: learnedUpTo, learned: () => decoder.learned });
   stack.defer(() => ingest.drained());
   const broker = await startBroker({ listeners: config.mqtt.listeners, limits: config.mqtt.limits, ingest, clock, logger, registry });
   stack.defer(() => broker.close());
@@ -96,7 +100,7 @@ export async function startApp(loaded: Loaded, source: ConfigSource): Promise<Ap
   const web = await startWebServer({ host, port, publicUrl, backend, logger });
   stack.defer(() => web.close());
   const heartbeat = createHeartbeat(config, { ...common, decisions, registry, isPassing: () => watching.isPassing() });
-  stack.use(runUntilDisposed([watching, ...heartbeat]));
+  stack.use(runUntilDisposed([watching, learning, ...heartbeat]));
 
   for (const { place, hint, message } of loaded.warnings) logger.warn({ place, hint }, message);
   const running = stack.move();

@@ -14,7 +14,7 @@ import type { Registry } from 'prom-client';
 import type { Alert, Transition } from '../domain/alert.ts';
 import type { DeviceDirectory } from '../domain/device.ts';
 import { MICROSECONDS_PER_MILLISECOND } from '../domain/reading.ts';
-import { readBatch } from '../journal/batch.ts';
+import { readBatch } from '../journal/batch-reader.ts';
 import { follow } from '../journal/consumer.ts';
 import type { JournalReader, Partition, Position, Slice } from '../journal/journal.ts';
 import type { CompiledRule } from '../rules/compile.ts';

@@ -8,64 +8,37 @@
  * It runs for every message on the thread that serves the sockets: about twice the cost of the message's JSON.parse.
  */
 import type { DeviceDirectory } from '../domain/device.ts';
-import {
-  type DeviceRef,
-  FLAG_CLOCK_SKEW,
-  FLAG_DEVICE_TIME,
-  MICROSECONDS_PER_MILLISECOND,
-  type Shape,
-  type Value,
-} from '../domain/reading.ts';
-import { formatDurationMs } from '../std/quantity.ts';
+import { FLAG_DEVICE_TIME, type Value } from '../domain/reading.ts';
+import { RECEIPT, type ReadingTime, skewOf, timeOf } from './clock-policy.ts';
+import { type Decoded, type DecodedReading, finish, IGNORED_EMPTY, IGNORED_NOTHING, rejected } from './decoded.ts';
+import { type Format, type Part, topicKey } from './decoders/format.ts';
+import { gunzip } from './decoders/gzip.ts';
+import { boundUnits } from './decoders/homeassistant.ts';
 import { type Collected, collectAll, collectDefined, isObject, type JsonObject, lookUp, parseJson } from './decoders/json.ts';
 import { decodeScalar, payloadText } from './decoders/scalar.ts';
 import { postedFreely, postedValue, Refusal, shown } from './decoders/value.ts';
 import { NameTree, nameProblem, RecentMap, ShapeTable } from './interning.ts';
-import { type ClosedRoute, type CompiledProfile, type OpenRoute, type Route, Router, scalarName } from './routing.ts';
-import { readDeviceTime } from './time.ts';
+import { LearnedTable } from './learned.ts';
+import { type ClosedRoute, type OpenRoute, type Route, Router, type SharedRoute, scalarName, type Way } from './routing.ts';
 
+export type { Decoded, DecodedReading } from './decoded.ts';
 export type { Route } from './routing.ts';
 
 export interface Decoder {
   /** Found by its topic once known. Null: no sensor's topic, plain MQTT traffic. */
   route(topic: string): Route | null;
-  /** @param receivedAt µs */
-  decode(route: Route, payload: Uint8Array, receivedAt: number): Decoded;
+  /**
+   * @param receivedAt µs
+   * @param client MQTT client id, where there is one
+   */
+  decode(route: Route, payload: Uint8Array, receivedAt: number, client?: string | null): Decoded;
   /**
    * One reading posted as values under their metrics' names and in their units (HTTP). A time outside the clock's bounds is
    * rejected: unlike a device, who posts can be told.
    */
   decodeValues(device: string, values: Readonly<Record<string, Value>>, times: { at: number | null; receivedAt: number }): Decoded;
-}
-
-export interface Refused {
-  /** A fixed code; groups in the quarantine. */
-  readonly reason: string;
-  /** The particulars, for a person. */
-  readonly detail: string;
-}
-
-export type Decoded =
-  /** At least one reading, each with at least one value. `rejected`: what else the message held, one entry a reason. */
-  | {
-      readonly kind: 'readings';
-      readonly device: DeviceRef;
-      readonly readings: readonly DecodedReading[];
-      readonly rejected: readonly Refused[];
-    }
-  /** Nothing to keep and nothing wrong: a sign of life. */
-  | { readonly kind: 'ignored'; readonly detail: string }
-  /** For the quarantine. */
-  | { readonly kind: 'rejected'; readonly device: string | null; readonly reason: string; readonly detail: string }
-  /** Turned away by the fleet file (`unknown: reject`): counted, not kept. */
-  | { readonly kind: 'refused'; readonly detail: string };
-
-export interface DecodedReading {
-  /** Device time in µs; null: the time of receipt stands. */
-  readonly at: number | null;
-  readonly flags: number;
-  readonly metrics: Shape;
-  readonly values: readonly Value[];
+  /** What its messages have taught it of devices and topics. */
+  readonly learned: LearnedTable;
 }
 
 /** 0 is no limit. */
@@ -76,16 +49,9 @@ export interface DecoderLimits {
 
 const ROUTES_MAX = 100_000;
 const READINGS_PER_MESSAGE_MAX = 1000;
-const DETAILS_SHOWN_MAX = 5;
-const NOTHING_REJECTED: readonly Refused[] = Object.freeze([]);
-const IGNORED_EMPTY: Decoded = Object.freeze({ kind: 'ignored', detail: 'an empty payload' });
-const IGNORED_NOTHING: Decoded = Object.freeze({ kind: 'ignored', detail: 'no value in it' });
 const NOTHING_CLAIMED: ReadonlySet<string> = new Set();
-/** What a clock may differ by where no profile says otherwise. */
-const MAX_FUTURE_MS = 5 * 60_000;
-const MAX_PAST_MS = 30 * 86_400_000;
 
-/** @param before the one whose place it takes: devices that have spoken count on against the limits */
+/** @param before the one whose place it takes: devices that have spoken count on against the limits, and what was learned holds */
 export function createDecoder(directory: DeviceDirectory, limits: DecoderLimits, before?: Decoder): Decoder {
   return new DirectoryDecoder(directory, limits, before instanceof DirectoryDecoder ? before : null);
 }
@@ -93,13 +59,16 @@ export function createDecoder(directory: DeviceDirectory, limits: DecoderLimits,
 class DirectoryDecoder implements Decoder {
   readonly #router: Router;
   readonly #metricsMax: number;
-  readonly #routes = new RecentMap<OpenRoute | ClosedRoute | 'none'>(ROUTES_MAX);
+  readonly learned: LearnedTable;
+  /** By topic; and by topic and device, where messages name their devices. */
+  readonly #routes = new RecentMap<OpenRoute | SharedRoute | ClosedRoute | 'none'>(ROUTES_MAX);
   readonly #names = new NameTree();
   readonly #shapes = new ShapeTable();
   readonly #collected: Collected = { names: [], values: [], refusals: [], sawInexact: false };
 
   constructor(directory: DeviceDirectory, limits: DecoderLimits, before: DirectoryDecoder | null) {
-    this.#router = new Router(directory, limits.devices);
+    this.learned = before?.learned ?? new LearnedTable();
+    this.#router = new Router(directory, { devicesMax: limits.devices, learned: this.learned });
     if (before !== null) this.#router.succeed(before.#router);
     this.#metricsMax = limits.metricsPerDevice;
   }
@@ -112,36 +81,128 @@ class DirectoryDecoder implements Decoder {
     return route;
   }
 
-  decode(anyRoute: Route, payload: Uint8Array, receivedAt: number): Decoded {
+  decode(anyRoute: Route, payload: Uint8Array, receivedAt: number, client: string | null = null): Decoded {
     // A Route comes from route(), which makes no others; what they hold is nobody else's business.
-    const route = anyRoute as OpenRoute | ClosedRoute;
-    if (route.device === null) return closedBy(route);
+    const route = anyRoute as OpenRoute | SharedRoute | ClosedRoute;
+    if (route.kind === 'closed') return closedBy(route);
+    const compression = (route.kind === 'open' ? route.profile : route.way.candidate.profile)?.profile.compression ?? null;
+    if (compression !== null && payload.length > 0) {
+      const inflated = gunzip(payload);
+      if (inflated instanceof Refusal) return rejected(route.device?.id ?? null, inflated);
+      return this.#decodeBytes(route, inflated, { receivedAt, client });
+    }
+    return this.#decodeBytes(route, payload, { receivedAt, client });
+  }
+
+  #decodeBytes(route: OpenRoute | SharedRoute, payload: Uint8Array, from: { receivedAt: number; client: string | null }): Decoded {
+    const { format } = route;
+    if (typeof format === 'object') return this.#decodeFormat(route, format, payload, from);
+    if (route.kind === 'shared') return IGNORED_NOTHING;
     if (payload.length === 0) return IGNORED_EMPTY;
     const text = payloadText(payload);
-    if (text === null)
-      return { kind: 'rejected', device: route.device.id, reason: 'invalid-utf8', detail: 'the payload is not UTF-8 text' };
+    if (text === null) return rejected(route.device.id, new Refusal('invalid-utf8', 'the payload is not UTF-8 text'));
     const collected = this.#begin();
-    if (route.format === 'scalar' && !/^\s*[{[]/.test(text)) return this.#decodeScalar(route, text, collected);
+    if (format === 'scalar' && !/^\s*[{[]/.test(text)) return this.#decodeScalar(route, text, collected);
     const document = parseJson(text, 'double');
-    if (document instanceof Refusal) return rejected(route.device, document);
-    const decoded = this.#decodeDocument(route, document, receivedAt);
+    if (document instanceof Refusal) return rejected(route.device.id, document);
+    const decoded = this.#decodeDocument(route, document, from.receivedAt);
     if (!collected.sawInexact) return decoded;
     this.#begin();
     const exact = parseJson(text, 'exact');
-    return exact instanceof Refusal ? rejected(route.device, exact) : this.#decodeDocument(route, exact, receivedAt);
+    return exact instanceof Refusal ? rejected(route.device.id, exact) : this.#decodeDocument(route, exact, from.receivedAt);
+  }
+
+  /** Any format but plain JSON and plain values: the format says what the message holds, device by device. */
+  #decodeFormat(
+    route: OpenRoute | SharedRoute,
+    format: Format,
+    payload: Uint8Array,
+    { receivedAt, client }: { receivedAt: number; client: string | null },
+  ): Decoded {
+    const device = route.device?.id ?? null;
+    if (payload.length === 0 && format.readsEmpty !== true) return IGNORED_EMPTY;
+    const { topic, levels, match, candidate } = route.way;
+    const codec = (route.kind === 'open' ? route.profile : candidate.profile)?.codec ?? null;
+    const parts = format.read({ topic, levels, match, payload, client, codec }, this.learned);
+    this.#followLearned();
+    if (parts instanceof Refusal) return rejected(device, parts);
+    if (parts.length > READINGS_PER_MESSAGE_MAX) {
+      const detail = `${parts.length} readings in one message; at most ${READINGS_PER_MESSAGE_MAX}`;
+      return rejected(device, new Refusal('too-many-values', detail));
+    }
+    const readings: DecodedReading[] = [];
+    const collected = this.#begin();
+    for (const part of parts) {
+      const own = part.device === null ? route : this.#routeOf(route.way, part.device, part.labels);
+      if (own.kind === 'open') {
+        const reading = this.#decodePart(own, part, receivedAt);
+        if (reading instanceof Refusal) collected.refusals.push(reading);
+        else if (reading !== null) readings.push(reading);
+      } else if (own.kind === 'shared') {
+        collected.refusals.push(new Refusal('no-device', 'neither the topic nor the message names the device'));
+      } else if (own.closed.kind === 'refused') {
+        if (parts.length === 1) return closedBy(own);
+      } else collected.refusals.push(new Refusal(own.closed.reason, own.closed.detail));
+    }
+    return finish(device ?? onlyDevice(parts), readings, collected.refusals);
+  }
+
+  #decodePart(route: OpenRoute, part: Part, receivedAt: number): DecodedReading | Refusal | null {
+    const { profile } = route;
+    const collected = this.#collected;
+    collected.names.length = 0;
+    collected.values = [];
+    if (part.refusals !== undefined) collected.refusals.push(...part.refusals);
+    const ownTime = profile?.time == null ? undefined : lookUp(part.values, profile.time);
+    const time = timeOf(profile?.profile ?? null, ownTime ?? part.at, receivedAt);
+    if (time instanceof Refusal) return time;
+    if (profile !== null) collectDefined(part.values, profile.metrics, collected);
+    const refusal = collectAll(part.values, this.#names, profile?.claimed ?? NOTHING_CLAIMED, collected);
+    if (refusal !== null) return refusal;
+    const shapeBefore = route.lastShape;
+    const reading = this.#reading(route, time);
+    // Units change with what a device sends, and it seldom sends anything else: they cost nothing in between.
+    if (reading !== null && route.lastShape !== shapeBefore) this.#describe(route, part, reading.metrics);
+    return reading;
+  }
+
+  #describe({ device, way, format }: OpenRoute, part: Part, metrics: readonly string[]): void {
+    const units: Record<string, string> = {};
+    const bound = boundUnits(this.learned.get(topicKey(way.topic)));
+    for (const metric of metrics) {
+      const fixed = typeof format === 'object' ? format.unitOf?.(metric) : null;
+      const unit = part.units?.[metric] ?? bound[metric] ?? fixed ?? null;
+      if (unit !== null) units[metric] = unit;
+    }
+    if (Object.keys(units).length > 0) this.learned.describe(device.id, { units });
+  }
+
+  /** A topic that a discovery message has named, or no longer names, is recognised anew. */
+  #followLearned(): void {
+    for (const key of this.learned.topicsChanged()) this.#routes.delete(key);
+  }
+
+  #routeOf(way: Way, device: string, labels: Part['labels']): OpenRoute | ClosedRoute {
+    const key = `${way.topic}\u0000${device}${labels === undefined ? '' : `\u0000${JSON.stringify(labels)}`}`;
+    const known = this.#routes.get(key);
+    if (known !== undefined && known !== 'none' && known.kind !== 'shared') return known;
+    const route = this.#router.open(way, device, { ...way.match.labels, ...labels });
+    this.#routes.set(key, route);
+    return route;
   }
 
   decodeValues(device: string, values: Readonly<Record<string, Value>>, times: { at: number | null; receivedAt: number }): Decoded {
     const key = `\u0000${device}`;
     const cached = this.#routes.get(key);
-    const route = cached === undefined || cached === 'none' ? this.#router.routeDevice(device) : cached;
+    const isKnown = cached !== undefined && cached !== 'none' && cached.kind !== 'shared';
+    const route = isKnown ? cached : this.#router.routeDevice(device);
     this.#routes.set(key, route);
-    if (route.device === null) return closedBy(route);
+    if (route.kind === 'closed') return closedBy(route);
     const { at, receivedAt } = times;
     if (at !== null) {
-      const skew = skewOf(at, receivedAt, route.profile);
-      if (!Number.isSafeInteger(at)) return rejected(route.device, new Refusal('invalid-time', 'the time is no time'));
-      if (skew !== null) return rejected(route.device, new Refusal('clock-skew', skew));
+      const skew = skewOf(at, receivedAt, route.profile?.profile ?? null);
+      if (!Number.isSafeInteger(at)) return rejected(route.device.id, new Refusal('invalid-time', 'the time is no time'));
+      if (skew !== null) return rejected(route.device.id, new Refusal('clock-skew', skew));
     }
     const collected = this.#begin();
     for (const [name, value] of Object.entries(values)) {
@@ -150,8 +211,8 @@ class DirectoryDecoder implements Decoder {
       if (problem !== null) collected.refusals.push(new Refusal('invalid-metric', problem));
       else keep(collected, name, definition === undefined ? postedFreely(value) : postedValue(definition, value));
     }
-    const reading = this.#reading(route, at, at === null ? 0 : FLAG_DEVICE_TIME);
-    return finish(route.device, reading === null ? [] : [reading], collected.refusals);
+    const reading = this.#reading(route, at === null ? RECEIPT : { at, flags: FLAG_DEVICE_TIME });
+    return finish(route.device.id, reading === null ? [] : [reading], collected.refusals);
   }
 
   #begin(): Collected {
@@ -165,31 +226,31 @@ class DirectoryDecoder implements Decoder {
 
   #decodeScalar(route: OpenRoute, text: string, collected: Collected): Decoded {
     const name = scalarName(route);
-    if (name instanceof Refusal) return rejected(route.device, name);
+    if (name instanceof Refusal) return rejected(route.device.id, name);
     keep(collected, name, decodeScalar(text, route.scalar?.definition ?? null));
-    const reading = this.#reading(route, null, 0);
-    return finish(route.device, reading === null ? [] : [reading], collected.refusals);
+    const reading = this.#reading(route, RECEIPT);
+    return finish(route.device.id, reading === null ? [] : [reading], collected.refusals);
   }
 
   #decodeDocument(route: OpenRoute, document: unknown, receivedAt: number): Decoded {
     if (isObject(document)) {
       const reading = this.#decodeObject(route, document, receivedAt);
-      if (reading instanceof Refusal) return rejected(route.device, reading);
-      return finish(route.device, reading === null ? [] : [reading], this.#collected.refusals);
+      if (reading instanceof Refusal) return rejected(route.device.id, reading);
+      return finish(route.device.id, reading === null ? [] : [reading], this.#collected.refusals);
     }
     if (document === null) return IGNORED_NOTHING;
     if (!Array.isArray(document))
-      return rejected(route.device, new Refusal('not-an-object', `expected a JSON object, found ${shown(document)}`));
+      return rejected(route.device.id, new Refusal('not-an-object', `expected a JSON object, found ${shown(document)}`));
     if (route.metric !== null && !document.some(isObject)) {
       // A list under a metric's own topic is that metric, numbered.
       const reading = this.#decodeObject(route, { ...document }, receivedAt);
       return reading instanceof Refusal
-        ? rejected(route.device, reading)
-        : finish(route.device, reading === null ? [] : [reading], this.#collected.refusals);
+        ? rejected(route.device.id, reading)
+        : finish(route.device.id, reading === null ? [] : [reading], this.#collected.refusals);
     }
     if (document.length > READINGS_PER_MESSAGE_MAX) {
       return rejected(
-        route.device,
+        route.device.id,
         new Refusal('too-many-values', `${document.length} readings in one message; at most ${READINGS_PER_MESSAGE_MAX}`),
       );
     }
@@ -211,42 +272,38 @@ class DirectoryDecoder implements Decoder {
       if (reading instanceof Refusal) collected.refusals.push(reading);
       else if (reading !== null) readings.push(reading);
     }
-    return finish(route.device, readings, collected.refusals);
+    return finish(route.device.id, readings, collected.refusals);
   }
 
   /** @returns null when it holds no value */
   #decodeObject(route: OpenRoute, object: JsonObject, receivedAt: number): DecodedReading | Refusal | null {
     const profile = route.profile;
     const collected = this.#collected;
-    let at: number | null = null;
-    let flags = 0;
-    if (profile !== null && profile.time !== null && profile.profile.clock === 'device') {
-      const time = deviceTime(profile, lookUp(object, profile.time), receivedAt);
-      if (time instanceof Refusal) return time;
-      at = time.at;
-      flags = time.flags;
-    }
+    const time = profile?.time == null ? RECEIPT : timeOf(profile.profile, lookUp(object, profile.time), receivedAt);
+    if (time instanceof Refusal) return time;
     const named = route.metric === null ? object : { [route.metric]: object };
     if (profile !== null) collectDefined(named, profile.metrics, collected);
     // What the profile does not describe is kept as it comes: it may be wanted later, and nothing is lost meanwhile.
     const refusal = collectAll(named, this.#names, profile?.claimed ?? NOTHING_CLAIMED, collected);
     if (refusal !== null) return refusal;
-    return this.#reading(route, at, flags);
+    return this.#reading(route, time);
   }
 
   /** Names and values collected → a reading, less what is beyond the device's limit of metrics. */
-  #reading(route: OpenRoute, at: number | null, flags: number): DecodedReading | null {
+  #reading(route: OpenRoute, { at, flags }: ReadingTime): DecodedReading | null {
+    const { device } = route;
     const { names, values } = this.#collected;
     if (values.length === 0) return null;
     const last = route.lastShape;
-    if (last !== null && last.keep === null && sameNames(last.names, names)) return { at, flags, metrics: last.shape, values };
+    if (last !== null && last.keep === null && sameNames(last.names, names)) return { device, at, flags, metrics: last.shape, values };
     this.#admit(route);
     if (names.length === 0) return null;
     const interned = this.#shapes.intern(names);
     const admitted = this.#collected.values;
-    if (interned.keep !== null) return { at, flags, metrics: interned.shape, values: interned.keep.map((index) => admitted[index] ?? 0) };
+    if (interned.keep !== null)
+      return { device, at, flags, metrics: interned.shape, values: interned.keep.map((index) => admitted[index] ?? 0) };
     route.lastShape = interned;
-    return { at, flags, metrics: interned.shape, values: admitted };
+    return { device, at, flags, metrics: interned.shape, values: admitted };
   }
 
   /** Takes out what would give the device more metrics than it may have. */
@@ -284,57 +341,13 @@ function keep(collected: Collected, name: string, value: Value | undefined | Ref
   }
 }
 
-function deviceTime(profile: CompiledProfile, raw: unknown, receivedAt: number): { at: number | null; flags: number } | Refusal {
-  if (raw === undefined || raw === null) return { at: null, flags: 0 };
-  const time = readDeviceTime(raw, profile.profile.timezone, receivedAt);
-  if (time === 'no-zone') return { at: null, flags: 0 };
-  const problem = time === 'invalid' ? `${shown(raw)} is no time` : skewOf(time, receivedAt, profile);
-  if (problem === null && typeof time === 'number') return { at: time, flags: FLAG_DEVICE_TIME };
-  if (profile.profile.clockSkew === 'keep') return { at: null, flags: FLAG_CLOCK_SKEW };
-  return new Refusal(time === 'invalid' ? 'invalid-time' : 'clock-skew', problem ?? '');
-}
-
-/** How far the time lies outside what the profile allows, as a sentence; null when it does not. */
-function skewOf(at: number, receivedAt: number, profile: CompiledProfile | null): string | null {
-  const aheadMs = (at - receivedAt) / MICROSECONDS_PER_MILLISECOND;
-  const futureMs = profile === null ? MAX_FUTURE_MS : profile.profile.maxFutureMs;
-  if (futureMs !== null && aheadMs > futureMs) return `the device's time is ${formatDurationMs(aheadMs)} ahead, more than maxFuture`;
-  const pastMs = profile === null ? MAX_PAST_MS : profile.profile.maxPastMs;
-  if (pastMs !== null && -aheadMs > pastMs) return `the device's time is ${formatDurationMs(-aheadMs)} behind, more than maxPast`;
-  return null;
-}
-
 function closedBy(route: ClosedRoute): Decoded {
   const { kind, device, reason, detail } = route.closed;
   return kind === 'refused' ? { kind, detail } : { kind, device, reason, detail };
 }
 
-const rejected = (device: DeviceRef, refusal: Refusal): Decoded => ({
-  kind: 'rejected',
-  device: device.id,
-  reason: refusal.reason,
-  detail: refusal.detail,
-});
-
-function finish(device: DeviceRef, readings: readonly DecodedReading[], refusals: readonly Refusal[]): Decoded {
-  if (refusals.length === 0)
-    return readings.length === 0 ? IGNORED_NOTHING : { kind: 'readings', device, readings, rejected: NOTHING_REJECTED };
-  const reasons = mergeByReason(refusals);
-  const [first] = reasons;
-  if (readings.length > 0 || first === undefined) return { kind: 'readings', device, readings, rejected: reasons };
-  return { kind: 'rejected', device: device.id, reason: first.reason, detail: reasons.map((reason) => reason.detail).join('; ') };
-}
-
-/** One entry a reason, so that a message never leaves more entries in the quarantine than there are reasons. */
-function mergeByReason(refusals: readonly Refusal[]): readonly Refused[] {
-  const details = new Map<string, string[]>();
-  for (const { reason, detail } of refusals) {
-    const known = details.get(reason);
-    if (known === undefined) details.set(reason, [detail]);
-    else known.push(detail);
-  }
-  return [...details].map(([reason, all]) => {
-    const more = all.length > DETAILS_SHOWN_MAX ? `; and ${all.length - DETAILS_SHOWN_MAX} more` : '';
-    return { reason, detail: all.slice(0, DETAILS_SHOWN_MAX).join('; ') + more };
-  });
+/** The device that all parts of a message are of, or null. */
+function onlyDevice(parts: readonly Part[]): string | null {
+  const first = parts[0]?.device ?? null;
+  return parts.every(({ device }) => device === first) ? first : null;
 }

@@ -9,10 +9,10 @@ import { NAME_LENGTH_MAX, nameProblem } from './interning.ts';
 
 const id = written(
   z.string(whenMissing('give it a name: {id: some-name}')).transform((value, context) => {
-    const problem = nameProblem(value) ?? (/[/+#]/.test(value) ? 'a device is one level of a topic: no / + or #' : null);
+    const problem = nameProblem(value) ?? (/[+#]/.test(value) ? 'a device may be in a topic: no + or #' : null);
     return problem === null ? value : refuse(context, problem);
   }),
-  { pattern: '^[^/+#]+$', maxLength: NAME_LENGTH_MAX },
+  { pattern: '^[^+#]+$', maxLength: NAME_LENGTH_MAX },
 );
 /** A journal batch has one byte for their number. */
 const LABELS_MAX = 100;
@@ -32,7 +32,7 @@ const deviceId = written(
       ? refuse(context, `${SELF} is the device as which Tocsin tells of itself`, 'give this device another id; its topic changes with it')
       : value,
   ),
-  { type: 'string', pattern: '^[^/+#]+$', maxLength: NAME_LENGTH_MAX, not: { const: SELF } },
+  { type: 'string', pattern: '^[^+#]+$', maxLength: NAME_LENGTH_MAX, not: { const: SELF } },
 );
 
 const device = strictObject({

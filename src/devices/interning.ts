@@ -94,6 +94,11 @@ export class RecentMap<Value> {
     return old;
   }
 
+  delete(key: string): void {
+    this.#young.delete(key);
+    this.#old.delete(key);
+  }
+
   set(key: string, value: Value): void {
     if (this.#young.size >= this.#size) {
       this.#old = this.#young;

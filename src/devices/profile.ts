@@ -7,6 +7,7 @@ import { written } from '../std/json-schema.ts';
 import { formatDurationMs } from '../std/quantity.ts';
 import { parseYaml, type YamlFile } from '../std/yaml.ts';
 import { parsePath } from './decoders/json.ts';
+import { FORMATS } from './formats.ts';
 import { nameProblem } from './interning.ts';
 import { hasMetricCapture, parseTemplate } from './template.ts';
 import { isTimeZone } from './time.ts';
@@ -18,27 +19,7 @@ const RETROSPECTIVE_AFTER_MS = 10 * 60_000;
 const LATENESS_MAX_MS = 3_600_000;
 const PROFILE_NAME = /^[A-Za-z0-9][\w.-]{0,99}$/;
 const LIMIT_NAME = /^[A-Za-z_]\w*$/;
-const FORMATS = ['json', 'scalar'] as const;
-
-/** Promised formats that are not built yet. */
-const LATER_FORMATS = [
-  'tasmota',
-  'zigbee2mqtt',
-  'shelly',
-  'esphome',
-  'homeassistant',
-  'ttn',
-  'chirpstack',
-  'influx',
-  'senml',
-  'sparkplug-b',
-  'homie',
-  'rtl_433',
-  'theengs',
-  'ruuvi',
-  'owntracks',
-  'thingsboard',
-];
+const FORMAT_NAMES = ['json', 'scalar', ...FORMATS.map(({ name }) => name)];
 
 const name = written(
   z.string().transform((value, context) => {
@@ -64,7 +45,7 @@ const topic = z.string().transform((value, context) => {
   return typeof template === 'string' ? refuse(context, template) : value;
 });
 
-const TOPIC_JSON = { type: 'string', pattern: '\\{device\\}' };
+const TOPIC_JSON = { type: 'string', minLength: 1 };
 const topics = written(
   z.unknown().transform((value, context): string[] => {
     const list = Array.isArray(value) ? value : [value];
@@ -80,12 +61,10 @@ const topics = written(
 
 const decode = written(
   z.unknown().transform((value, context): string => {
-    const format = FORMATS.find((known) => known === value);
-    if (format !== undefined) return format;
-    const isLater = typeof value === 'object' || (typeof value === 'string' && LATER_FORMATS.includes(value));
-    return refuse(context, isLater ? 'not supported yet' : 'no such format', `${FORMATS.join(' and ')} are built in`);
+    const format = FORMAT_NAMES.find((known) => known === value);
+    return format ?? refuse(context, 'no such format', `built in are ${FORMAT_NAMES.join(', ')}`);
   }),
-  { enum: FORMATS },
+  { enum: FORMAT_NAMES },
 );
 
 const range = written(
@@ -119,6 +98,10 @@ const metric = strictObject({
     .meta({ examples: [[85, -127]] }),
   scale: z.number().default(1).describe('value = raw × scale + offset.'),
   offset: z.number().default(0).describe('value = raw × scale + offset.'),
+  decimal: z
+    .enum(['point', 'comma'])
+    .default('point')
+    .describe('How numbers that come as text are written: 21.5, or 21,5. Neither has a sign between thousands.'),
 });
 
 const limits = written(z.record(z.string(), z.number()), { propertyNames: { pattern: LIMIT_NAME.source } });
@@ -132,6 +115,7 @@ export const profileForm = strictObject({
       'Topic template, or a list of them: {device} and {metric} stand for one level, any other {name} becomes a label. Left out, only devices that the fleet names have this profile.',
     ),
   decode: decode.default('json').describe('The format of the payload.'),
+  compression: z.enum(['gzip']).optional().describe('How the payload is compressed. Left out, it is not.'),
   time: path
     .optional()
     .describe('Path of the device’s own time: a number (s, ms, µs or ns, by its size) or text. Left out, the time of receipt counts.'),
@@ -205,15 +189,17 @@ function profileOf(data: z.output<typeof profileForm>): Profile {
       absent: fields.absent,
       scale: fields.scale,
       offset: fields.offset,
+      decimal: fields.decimal,
     };
   });
   return {
     name: data.profile,
     topics: data.topic ?? [],
     decode: data.decode,
+    compression: data.compression ?? null,
     time: data.time ?? null,
     timezone: data.timezone ?? null,
-    clock: data.clock ?? (data.time === undefined ? 'server' : 'device'),
+    clock: data.clock ?? (data.time !== undefined || bearsTime(data.decode) ? 'device' : 'server'),
     maxFutureMs: data.maxFuture,
     maxPastMs: data.maxPast,
     clockSkew: data.clockSkew,
@@ -225,6 +211,8 @@ function profileOf(data: z.output<typeof profileForm>): Profile {
     limits: data.limits ?? {},
   };
 }
+
+const bearsTime = (decode: string): boolean => FORMATS.some((format) => format.name === decode && format.bearsTime);
 
 /** What each key allows, but not all of them together. */
 function contradictionsOf(profile: Profile, file: YamlFile): TocsinError[] {
@@ -242,8 +230,15 @@ function contradictionsOf(profile: Profile, file: YamlFile): TocsinError[] {
   for (const limit of Object.keys(profile.limits)) {
     if (!LIMIT_NAME.test(limit)) problem(['limits', limit], `${limit} is no name for a limit`, 'letters, digits and _', 'key');
   }
-  if (profile.clock === 'device' && profile.time === null)
+  if (profile.clock === 'device' && profile.time === null && !bearsTime(profile.decode))
     problem(['clock'], 'clock: device needs a time', 'add `time:`, the path of the device time');
+  const namesDevices = FORMATS.some((format) => format.name === profile.decode && format.namesDevices);
+  for (const [index, text] of profile.topics.entries()) {
+    const template = parseTemplate(text);
+    if (typeof template === 'string' || template.namesDevice || namesDevices) continue;
+    const at = Array.isArray(fieldOf(file.value, 'topic')) ? ['topic', index] : ['topic'];
+    problem(at, 'topic: it has no {device}: which level names the device?', `${profile.decode} does not name its devices in the message`);
+  }
   if (profile.decode === 'scalar') {
     if (profile.time !== null) problem(['time'], 'a scalar holds no time', 'leave it out: the time of receipt counts');
     for (const [index, text] of profile.topics.entries()) {

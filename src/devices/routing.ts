@@ -1,22 +1,28 @@
 /**
  * Topic → route: which device speaks, under which profile, in which format. A device's profile is the one that the fleet
- * file names; else the one whose topic matches with the most literal levels; else the built-in topics, without a profile.
+ * file names; else the one whose topic matches with the most literal levels; else the topics that a format is known by, without a
+ * profile; else what a discovery message said of this very topic. Where the message names its devices, each gets a route of its own.
  */
 import { type DeviceDirectory, type FleetDevice, type Profile, SELF } from '../domain/device.ts';
 import type { DeviceRef } from '../domain/reading.ts';
+import { type Codec, type Format, type Learned, topicKey } from './decoders/format.ts';
 import { type DefinedMetric, type JsonPath, parsePath } from './decoders/json.ts';
 import { Refusal } from './decoders/value.ts';
+import { DISCOVERY, FORMATS, formatNamed } from './formats.ts';
 import { type InternedShape, nameProblem } from './interning.ts';
-import { matchTemplate, parseTemplate, type TopicMatch, type TopicTemplate } from './template.ts';
+import { byPrecedence, matchTemplate, parseTemplate, type TopicMatch, type TopicTemplate } from './template.ts';
 
-export const BUILT_IN_TOPICS = ['sensors/{device}/telemetry', 'sensors/{device}/{metric}'] as const;
+const BUILT_IN_TOPICS = ['sensors/{device}/telemetry', 'sensors/{device}/{metric}'] as const;
 
 /** One topic's way through the decoder; made once, then found by its topic. */
 export interface Route {
   readonly topic: string;
-  /** Null when no device speaks here that may. */
+  /** Null when no device speaks here that may, or when the messages name their devices. */
   readonly device: DeviceRef | null;
 }
+
+/** Plain JSON and plain values are decoded by the fast path of the decoder itself. */
+export type RouteFormat = 'json' | 'scalar' | Format;
 
 /** A profile as the decoder uses it. */
 export interface CompiledProfile {
@@ -24,15 +30,27 @@ export interface CompiledProfile {
   readonly metrics: readonly DefinedMetric[];
   readonly metricByName: ReadonlyMap<string, DefinedMetric>;
   readonly time: JsonPath | null;
+  readonly format: RouteFormat;
+  readonly codec: Codec | null;
   /** What is not taken under its own path: the metrics' paths and names, and the time. */
   readonly claimed: ReadonlySet<string>;
 }
 
+/** How a topic was recognised. */
+export interface Way {
+  readonly topic: string;
+  readonly levels: readonly string[];
+  readonly candidate: Candidate;
+  readonly match: TopicMatch;
+}
+
 export interface OpenRoute extends Route {
+  readonly kind: 'open';
+  readonly way: Way;
   readonly device: DeviceRef;
   readonly known: KnownDevice;
   readonly profile: CompiledProfile | null;
-  readonly format: 'json' | 'scalar';
+  readonly format: RouteFormat;
   /** From the topic: the name of a scalar, or what stands before the names of an object. */
   readonly metric: string | null;
   /** A scalar's definition, where the profile has one. */
@@ -41,8 +59,17 @@ export interface OpenRoute extends Route {
   lastShape: InternedShape | null;
 }
 
-/** Every message on this topic meets the same end. */
+/** The topic names no device: the messages do. */
+export interface SharedRoute extends Route {
+  readonly kind: 'shared';
+  readonly way: Way;
+  readonly device: null;
+  readonly format: Format;
+}
+
+/** Every message on this topic, or of this device, meets the same end. */
 export interface ClosedRoute extends Route {
+  readonly kind: 'closed';
   readonly device: null;
   readonly closed: {
     readonly kind: 'refused' | 'rejected';
@@ -62,10 +89,21 @@ export interface KnownDevice {
 
 const REFS_MAX = 64;
 
-interface Candidate {
+export interface Candidate {
   readonly template: TopicTemplate;
   readonly profile: CompiledProfile | null;
+  /** Null: json, or scalar where the topic names the metric. */
+  readonly format: RouteFormat | null;
 }
+
+const builtIn = (topic: string, format: Format | null): Candidate => ({ template: templateOf(topic), profile: null, format });
+const BUILT_IN: readonly Candidate[] = [
+  ...FORMATS.flatMap((format) => format.topics.map((topic) => builtIn(topic, format))),
+  ...BUILT_IN_TOPICS.map((topic) => builtIn(topic, null)),
+].sort((a, b) => byPrecedence(a.template, b.template));
+/** Of a topic that nothing but a discovery message has named. */
+const NOTHING_MATCHED: TopicMatch = { device: null, metric: null, labels: {}, rest: [] };
+const DISCOVERED: Candidate = builtIn('{device}', DISCOVERY);
 
 export class Router {
   readonly #candidates: readonly Candidate[];
@@ -74,16 +112,19 @@ export class Router {
   readonly #unknown: DeviceDirectory['unknown'];
   readonly #devices = new Map<string, KnownDevice>();
   readonly #devicesMax: number;
+  readonly #learned: Learned;
 
   /** @param devicesMax 0 is no limit */
-  constructor(directory: DeviceDirectory, devicesMax: number) {
+  constructor(directory: DeviceDirectory, { devicesMax, learned }: { devicesMax: number; learned: Learned }) {
+    this.#learned = learned;
     this.#unknown = directory.unknown;
     this.#fleet = new Map(directory.fleet.map((device) => [device.id, device]));
     const compiled = directory.profiles.map(compileProfile);
     this.#profiles = new Map(compiled.map((profile) => [profile.profile.name, profile]));
-    const own = compiled.flatMap((profile) => profile.profile.topics.map((topic) => ({ template: templateOf(topic), profile })));
-    own.sort((a, b) => b.template.literals - a.template.literals);
-    this.#candidates = [...own, ...BUILT_IN_TOPICS.map((topic) => ({ template: templateOf(topic), profile: null }))];
+    const own = compiled.flatMap((profile) =>
+      profile.profile.topics.map((topic): Candidate => ({ template: templateOf(topic), profile, format: profile.format })),
+    );
+    this.#candidates = [...own.sort((a, b) => byPrecedence(a.template, b.template)), ...BUILT_IN];
     this.#devicesMax = devicesMax;
   }
 
@@ -103,64 +144,67 @@ export class Router {
   }
 
   /** @returns null for a topic on which no sensor speaks */
-  route(topic: string): OpenRoute | ClosedRoute | null {
+  route(topic: string): OpenRoute | SharedRoute | ClosedRoute | null {
     const levels = topic.split('/');
-    let best: { candidate: Candidate; match: TopicMatch } | null = null;
+    let best: Way | null = null;
     for (const candidate of this.#candidates) {
       const match = matchTemplate(candidate.template, levels);
       if (match === null) continue;
-      best ??= { candidate, match };
-      const named = this.#fleet.get(match.device)?.profile ?? null;
+      best ??= { topic, levels, candidate, match };
+      const named = match.device === null ? null : (this.#fleet.get(match.device)?.profile ?? null);
       if (named !== null && candidate.profile?.profile.name === named) {
-        best = { candidate, match };
+        best = { topic, levels, candidate, match };
         break;
       }
     }
-    return best === null ? null : this.#open(topic, best.candidate, best.match);
+    if (best === null && this.#learned.get(topicKey(topic)) !== undefined)
+      best = { topic, levels, candidate: DISCOVERED, match: NOTHING_MATCHED };
+    if (best === null) return null;
+    const { candidate, match } = best;
+    if (match.device !== null) return this.open(best, match.device, match.labels);
+    // What names no device in its topic has a format that does in its messages: `check` sees to that.
+    return isFormat(candidate.format) ? { kind: 'shared', topic, way: best, device: null, format: candidate.format } : null;
   }
 
   /** The route of a device that does not come by topic: as if it had published on the built-in one. */
   routeDevice(id: string): OpenRoute | ClosedRoute {
     const levels = ['sensors', id, 'telemetry'];
+    const plain = builtIn(BUILT_IN_TOPICS[0], null);
     const candidate = this.#candidates.find(({ template }) => {
       const match = matchTemplate(template, levels);
       return match !== null && match.device === id && match.metric === null && Object.keys(match.labels).length === 0;
     });
-    return this.#open('', candidate ?? { template: templateOf(BUILT_IN_TOPICS[0]), profile: null }, {
-      device: id,
-      metric: null,
-      labels: {},
-    });
+    return this.open({ topic: '', levels, candidate: candidate ?? plain, match: { ...NOTHING_MATCHED, device: id } }, id, {});
   }
 
-  #open(topic: string, candidate: Candidate, match: TopicMatch): OpenRoute | ClosedRoute {
-    const close = (kind: 'refused' | 'rejected', reason: string, detail: string, device: string | null = match.device): ClosedRoute => ({
+  /** The route of a device under a way: the one in the topic, or one that a message has named. */
+  open(way: Way, id: string, labels: Readonly<Record<string, string>>): OpenRoute | ClosedRoute {
+    const { topic, candidate, match } = way;
+    const close = (kind: 'refused' | 'rejected', reason: string, detail: string, device: string | null = id): ClosedRoute => ({
+      kind: 'closed',
       topic,
       device: null,
       closed: { kind, device, reason, detail },
     });
-    const deviceProblem =
-      nameProblem(match.device) ?? (/[/+#]/.test(match.device) ? 'a device is one level of a topic: no / + or #' : null);
+    const deviceProblem = nameProblem(id) ?? (/[+#]/.test(id) ? 'a device may be in a topic: no + or #' : null);
     if (deviceProblem !== null) return close('rejected', 'invalid-device', deviceProblem, null);
-    if (match.device === SELF) return close('rejected', 'reserved-device', `${SELF} is the device as which Tocsin tells of itself`);
+    if (id === SELF) return close('rejected', 'reserved-device', `${SELF} is the device as which Tocsin tells of itself`);
     const metricProblem = match.metric === null ? null : nameProblem(match.metric);
     if (metricProblem !== null) return close('rejected', 'invalid-metric', metricProblem);
-    const listed = this.#fleet.get(match.device);
+    const listed = this.#fleet.get(id);
     if (listed === undefined && this.#unknown !== 'accept') {
       const kind = this.#unknown === 'reject' ? 'refused' : 'rejected';
-      return close(kind, 'unknown-device', `${match.device} is not in the fleet file`);
+      return close(kind, 'unknown-device', `${id} is not in the fleet file`);
     }
-    const known = this.#known(match.device, listed !== undefined);
+    const known = this.#known(id, listed !== undefined);
     if (known === null) return close('rejected', 'too-many-devices', `${this.#devicesMax} devices have spoken (mqtt.limits.devices)`);
 
     const named = listed?.profile == null ? undefined : this.#profiles.get(listed.profile);
     const profile = named ?? candidate.profile;
-    const isOwnTopic = profile === candidate.profile && profile !== null;
-    const format = isOwnTopic ? formatOf(profile) : match.metric === null ? 'json' : 'scalar';
-    const labels = { ...match.labels, ...listed?.labels };
-    const device = refOf(known, profile?.profile.name ?? null, labels);
+    const format = formatOf(profile, way);
+    const device = refOf(known, profile?.profile.name ?? null, { ...labels, ...listed?.labels });
     const scalar = format === 'scalar' ? scalarDefinition(profile, match.metric) : null;
-    return { topic, device, known, profile, format, metric: match.metric, scalar, lastShape: null };
+    return { kind: 'open', topic, way, device, known, profile, format, metric: match.metric, scalar, lastShape: null };
   }
 
   #known(id: string, isListed: boolean): KnownDevice | null {
@@ -185,7 +229,14 @@ function refOf(known: KnownDevice, profile: string | null, labels: Record<string
   return ref;
 }
 
-const formatOf = (profile: CompiledProfile): 'json' | 'scalar' => (profile.profile.decode === 'scalar' ? 'scalar' : 'json');
+const isFormat = (format: RouteFormat | null): format is Format => typeof format === 'object' && format !== null;
+
+/** A profile's own format counts on its own topics; elsewhere a topic's, unless the profile's is one of those that nothing else speaks. */
+function formatOf(profile: CompiledProfile | null, { candidate, match }: Way): RouteFormat {
+  if (profile !== null && (profile === candidate.profile || isFormat(profile.format))) return profile.format;
+  const byTopic = match.metric === null ? 'json' : 'scalar';
+  return candidate.profile === null ? (candidate.format ?? byTopic) : byTopic;
+}
 
 function scalarDefinition(profile: CompiledProfile | null, metric: string | null): DefinedMetric | null {
   if (profile === null) return null;
@@ -193,13 +244,16 @@ function scalarDefinition(profile: CompiledProfile | null, metric: string | null
   return profile.metrics[0] ?? null;
 }
 
-function compileProfile(profile: Profile): CompiledProfile {
+/** @throws a programmer's error: the profile was checked */
+export function compileProfile(profile: Profile): CompiledProfile {
   const metrics = profile.metrics.map((definition) => ({ definition, path: pathOf(definition.path) }));
   return {
     profile,
     metrics,
     metricByName: new Map(metrics.map((metric) => [metric.definition.name, metric])),
     time: profile.time === null ? null : pathOf(profile.time),
+    format: profile.decode === 'json' || profile.decode === 'scalar' ? profile.decode : formatNamed(profile.decode),
+    codec: null,
     claimed: new Set([...profile.metrics.flatMap(({ name, path }) => [name, path]), ...(profile.time === null ? [] : [profile.time])]),
   };
 }

@@ -19,6 +19,8 @@ export interface MetricDefinition {
   /** value = raw × scale + offset */
   readonly scale: number;
   readonly offset: number;
+  /** How text writes a number's fraction: `21.5` or `21,5`. */
+  readonly decimal: 'point' | 'comma';
 }
 
 export interface Profile {
@@ -27,6 +29,8 @@ export interface Profile {
   readonly topics: readonly string[];
   /** A built-in format. */
   readonly decode: string;
+  /** How the payload is compressed, or null. */
+  readonly compression: 'gzip' | null;
   /** Dotted path of the device time, or null: the time of receipt counts. */
   readonly time: string | null;
   /** IANA zone of times without one, or null. */

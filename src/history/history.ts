@@ -9,7 +9,7 @@
  */
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Reading, Rejection } from '../domain/reading.ts';
-import { readBatch } from '../journal/batch.ts';
+import { readBatch } from '../journal/batch-reader.ts';
 import { follow } from '../journal/consumer.ts';
 import type { JournalReader, Position, Slice } from '../journal/journal.ts';
 import { backoffMs } from '../std/backoff.ts';

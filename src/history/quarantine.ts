@@ -7,7 +7,7 @@
  */
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Rejection } from '../domain/reading.ts';
-import { readBatch } from '../journal/batch.ts';
+import { readBatch } from '../journal/batch-reader.ts';
 import { follow } from '../journal/consumer.ts';
 import type { JournalReader, Position, Slice } from '../journal/journal.ts';
 import { type Database, openDatabase } from '../sqlite/database.ts';

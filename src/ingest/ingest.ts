@@ -7,11 +7,12 @@
  */
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Decoded, DecodedReading, Decoder } from '../devices/decode.ts';
+import type { LearnedTable } from '../devices/learned.ts';
 import type { DeviceRef, Shape, Value } from '../domain/reading.ts';
 import { FLAG_DEVICE_TIME } from '../domain/reading.ts';
-import { readBatch } from '../journal/batch.ts';
+import { readBatch } from '../journal/batch-reader.ts';
 import { GroupCommit, NotDurable } from '../journal/group-commit.ts';
-import type { Batch, Journal, Partition } from '../journal/journal.ts';
+import type { Batch, Journal, Partition, Position } from '../journal/journal.ts';
 import { JournalFull } from '../journal/journal.ts';
 import type { Clock } from '../std/clock.ts';
 import type { Logger } from '../std/logger.ts';
@@ -81,6 +82,8 @@ export interface IngestOptions {
   readonly logger: Logger;
   readonly registry: Registry;
   readonly commitWaitMs?: number;
+  /** Up to which position the decoder knows already what it has learned. */
+  readonly learnedUpTo?: Position;
 }
 
 export async function createIngest(options: IngestOptions): Promise<Ingest> {
@@ -89,6 +92,7 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
   const readings = new ReadingWindow();
   const sessions = new SessionWindow();
   await recallTail(journal, partition, { readings, sessions });
+  await recallLearned(journal, partition, { from: options.learnedUpTo ?? 0, learned: options.decoder.learned });
   const commit = new GroupCommit({
     journal,
     partition,
@@ -96,7 +100,7 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
     logger,
     commitWaitMs: options.commitWaitMs ?? COMMIT_WAIT_MS,
     onAppend: (seconds) => metrics.append.observe(seconds),
-    onDropped: (batch) => forgetDropped(batch, { readings, sessions }),
+    onDropped: (batch) => forgetDropped(batch, { readings, sessions, learned: options.decoder.learned }),
   });
   return new JournalIngest(options.decoder, commit, clock, readings, sessions, metrics);
 }
@@ -239,7 +243,8 @@ class JournalIngest implements Ingest {
     const route = this.#decoder.route(message.topic);
     if (route === null) return 'ignored';
     const receivedAt = this.#clock.now();
-    const decoded = this.#decoder.decode(route, message.payload, receivedAt);
+    const decoded = this.#decoder.decode(route, message.payload, receivedAt, message.client);
+    this.#keepLearned(receivedAt);
     const sender = message.client ?? '';
     if (message.qos === 1 && decoded.kind === 'readings' && decoded.readings[0]?.at === null) {
       const hash = hashBytes(message.payload, hashText(message.topic));
@@ -248,6 +253,11 @@ class JournalIngest implements Ingest {
       this.#sessions.remember(sender, message.packetId, hash, nowMs);
     }
     return this.#journal(decoded, { topic: message.topic, payload: message.payload, client: sender, receivedAt });
+  }
+
+  /** What a message taught is durable before it is acknowledged, like its readings. */
+  #keepLearned(receivedAt: number): void {
+    for (const { key, json } of this.#decoder.learned.takeChanges()) this.#commit.writer.addLearned({ key, json, receivedAt });
   }
 
   /** Puts what a message became into the open batch. */
@@ -260,9 +270,9 @@ class JournalIngest implements Ingest {
     }
     let taken = 0;
     for (const reading of decoded.readings) {
-      const at = this.#timeOf(decoded.device, reading, source.receivedAt);
+      const at = this.#timeOf(reading, source.receivedAt);
       if (at === null) continue;
-      this.#commit.writer.addReading(decoded.device, reading.metrics, reading.values, {
+      this.#commit.writer.addReading(reading.device, reading.metrics, reading.values, {
         at,
         receivedAt: source.receivedAt,
         flags: reading.flags,
@@ -273,14 +283,15 @@ class JournalIngest implements Ingest {
     if (taken === 0 && decoded.readings.length > 0) return 'duplicate';
     for (const { reason, detail } of decoded.rejected) {
       const partial = decoded.readings.length > 0;
-      this.#commit.writer.addRejection({ ...source, device: decoded.device.id, reason, detail, partial });
+      this.#commit.writer.addRejection({ ...source, device: decoded.device, reason, detail, partial });
     }
     if (decoded.rejected.length > 0) return taken > 0 ? 'partial' : 'quarantined';
     return 'accepted';
   }
 
   /** The reading's time, or null when it is a retransmission. */
-  #timeOf(device: DeviceRef, reading: DecodedReading, receivedAt: number): number | null {
+  #timeOf(reading: DecodedReading, receivedAt: number): number | null {
+    const { device } = reading;
     if (reading.at === null || (reading.flags & FLAG_DEVICE_TIME) === 0) return this.#readings.receiptTime(device.id, receivedAt);
     return this.#readings.isRepeated(device.id, reading.at, reading.metrics, reading.values) ? null : reading.at;
   }
@@ -291,13 +302,14 @@ class JournalIngest implements Ingest {
 }
 
 /** What the journal did not take is sent again, and must not be taken for a repetition then. */
-function forgetDropped(batch: Batch, windows: { readings: ReadingWindow; sessions: SessionWindow }): void {
+function forgetDropped(batch: Batch, windows: { readings: ReadingWindow; sessions: SessionWindow; learned: LearnedTable }): void {
   windows.sessions.forgetPublishes();
   readBatch(batch.bytes, {
     reading: (reading) => windows.readings.forget(reading),
     qos2: ({ open, client, packetId, hash }) => {
       if (open && windows.sessions.exchange(client, packetId) === hash) windows.sessions.end(client, packetId);
     },
+    learned: (mark) => windows.learned.owe(mark),
   });
 }
 
@@ -315,6 +327,22 @@ async function recallTail(
         reading: (reading) => windows.readings.recall(reading),
         qos2: (mark) => windows.sessions.recall(mark),
       });
+      position = batch.first + batch.count;
+    }
+  }
+}
+
+async function recallLearned(
+  journal: Journal,
+  partition: Partition,
+  { from, learned }: { from: Position; learned: LearnedTable },
+): Promise<void> {
+  const { first, head } = journal.range(partition);
+  let position = Math.max(first, from);
+  while (position < head) {
+    const slice = await journal.read(null, partition, position, { bytesMax: TAIL_SLICE_BYTES, waitMs: 0 });
+    for (const batch of slice.batches) {
+      readBatch(batch.bytes, { learned: (mark) => learned.recall(mark) }, { from: Math.max(0, position - batch.first) });
       position = batch.first + batch.count;
     }
   }

@@ -39,6 +39,7 @@ export function selfProfile(everyMs: number | null): Profile {
     name: SELF,
     topics: [],
     decode: 'json',
+    compression: null,
     time: null,
     timezone: null,
     clock: 'server',
@@ -56,5 +57,5 @@ export function selfProfile(everyMs: number | null): Profile {
 }
 
 function metricOf(name: string, type: MetricType, unit: string | null): MetricDefinition {
-  return { name, path: name, type, unit, range: null, absent: [], scale: 1, offset: 0 };
+  return { name, path: name, type, unit, range: null, absent: [], scale: 1, offset: 0, decimal: 'point' };
 }

@@ -20,12 +20,14 @@ export const metric = (name: string, type: MetricDefinition['type'] = 'number'):
   absent: [],
   scale: 1,
   offset: 0,
+  decimal: 'point',
 });
 
 export const profileOf = (changes: Partial<Profile> = {}): Profile => ({
   name: 'vaccine-fridge',
   topics: ['sensors/{device}/telemetry'],
   decode: 'json',
+  compression: null,
   time: 'ts',
   timezone: null,
   clock: 'device',

@@ -413,8 +413,8 @@ describe('values posted by name', () => {
   it('are checked under the profile, but neither scaled nor sought by path', () => {
     expect(post({ a: 9, s: 'x' }, NOW)).toMatchObject({
       kind: 'readings',
-      device: { id: 'd', profile: 'p' },
-      readings: [{ at: NOW, flags: FLAG_DEVICE_TIME, metrics: ['a', 's'], values: [9, 'x'] }],
+      device: 'd',
+      readings: [{ device: { id: 'd', profile: 'p' }, at: NOW, flags: FLAG_DEVICE_TIME, metrics: ['a', 's'], values: [9, 'x'] }],
       rejected: [],
     });
     expect(valuesOf(post({ a: 11 }))).toBe('out-of-range');
@@ -440,7 +440,7 @@ describe('values posted by name', () => {
 
   it('need a device', () => {
     expect(valuesOf(post({ a: 1 }, null, ''))).toBe('invalid-device');
-    expect(valuesOf(post({ a: 1 }, null, 'a/b'))).toBe('invalid-device');
+    expect(valuesOf(post({ a: 1 }, null, 'a+b'))).toBe('invalid-device');
   });
 });
 

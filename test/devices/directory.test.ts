@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadDirectory } from '../../src/devices/directory.ts';
+import { FORMATS } from '../../src/devices/formats.ts';
 import { parseProfile } from '../../src/devices/profile.ts';
 import { isTie, matchTemplate, parseTemplate, type TopicTemplate } from '../../src/devices/template.ts';
 
@@ -38,6 +39,7 @@ describe('the devices folder', () => {
         name: 'vaccine-fridge',
         topics: ['sensors/{device}/telemetry'],
         decode: 'json',
+        compression: null,
         time: 'ts',
         timezone: null,
         clock: 'device',
@@ -58,8 +60,9 @@ describe('the devices folder', () => {
             absent: [85, -127],
             scale: 1,
             offset: 0,
+            decimal: 'point',
           },
-          { name: 'door', path: 'door', type: 'boolean', unit: null, range: null, absent: [], scale: 1, offset: 0 },
+          { name: 'door', path: 'door', type: 'boolean', unit: null, range: null, absent: [], scale: 1, offset: 0, decimal: 'point' },
         ],
         limits: { temperature_max: 8, temperature_min: 2 },
       },
@@ -152,9 +155,9 @@ describe('the devices folder', () => {
       ['fleet.yaml:2:34 a has no limit temperature_mx | did you mean temperature_max?'],
     ],
     [
-      'a device that is no level of a topic',
-      { 'fleet.yaml': 'devices: [{id: a/b}]' },
-      ['fleet.yaml:1:16 id: a device is one level of a topic: no / + or #'],
+      'a device that no topic can hold',
+      { 'fleet.yaml': 'devices: [{id: a+b}]' },
+      ['fleet.yaml:1:16 id: a device may be in a topic: no + or #'],
     ],
     [
       'a number for an id',
@@ -270,19 +273,20 @@ describe('a profile', () => {
     ['topic: x/{device}', '1:1 profile is missing'],
     ['profile: "a b"', '1:10 profile: expected letters, digits, _ . and -, at most 100, a letter or digit first'],
     ['profile: readings', '1:10 profile: this name is taken by devices without a profile'],
-    ['profile: p\ntopic: a/b', '2:8 topic: it has no {device}: which level names the device? | for example sensors/{device}/telemetry'],
+    [
+      'profile: p\ntopic: a/b',
+      '2:8 topic: it has no {device}: which level names the device? | json does not name its devices in the message',
+    ],
     [
       'profile: p\ntopic: ["x/{device}", "a/+/{device}"]',
-      '2:23 "+": + and # are no wildcards here; write {device}, {metric} or {any label} | for example sensors/{device}/telemetry',
+      '2:23 "+": + is no wildcard here, and # only as the last level; write {device}, {metric} or {any label} | for example sensors/{device}/telemetry',
     ],
     [
       'profile: p\ntopic: a/x-{device}',
       '2:8 topic: "x-{device}": a {name} takes a whole level, and is made of letters, digits, _ and - | for example sensors/{device}/telemetry',
     ],
     ['profile: p\ntopic: "{device}/{device}"', '2:8 topic: {device} stands in it twice | for example sensors/{device}/telemetry'],
-    ['profile: p\ndecode: tasmota', '2:9 decode: not supported yet | json and scalar are built in'],
-    ['profile: p\ndecode: {module: ./x.ts}', '2:9 decode: not supported yet | json and scalar are built in'],
-    ['profile: p\ndecode: yaml', '2:9 decode: no such format | json and scalar are built in'],
+    ['profile: p\ndecode: yaml', `2:9 decode: no such format | built in are json, scalar, ${FORMATS.map(({ name }) => name).join(', ')}`],
     ['profile: p\ntimezone: Berlin', '2:11 timezone: no IANA time zone | for example Europe/Berlin'],
     ['profile: p\nmaxPast: never', '2:10 maxPast: expected a duration or off | write a number with a unit: 30s, 10m, 7d; or off'],
     [
@@ -325,7 +329,17 @@ describe('topic templates', () => {
       device: 'd',
       metric: 't',
       labels: { site: 'berlin' },
+      rest: [],
     });
+  });
+
+  it('that end with # stand for any further levels, also for none', () => {
+    expect(matchTemplate(template('a/{device}/#'), ['a', 'd', 'x', 'y'])).toMatchObject({ device: 'd', rest: ['x', 'y'] });
+    expect(matchTemplate(template('a/{device}/#'), ['a', 'd'])).toMatchObject({ device: 'd', rest: [] });
+    expect(matchTemplate(template('a/{device}/#'), ['a'])).toBeNull();
+    expect(matchTemplate(template('{device}/#'), ['$SYS', 'd'])).toBeNull();
+    expect(parseTemplate('a/#/{device}')).toMatch(/^"#": .* only as the last level/);
+    expect(parseTemplate('#')).toBe('it names no level');
   });
 
   it('match neither more nor fewer levels, nor the broker’s own topics', () => {
@@ -340,6 +354,10 @@ describe('topic templates', () => {
     ['a/{device}/x', 'a/{device}/y', false],
     ['a/{device}/x', 'a/{device}/{metric}', false],
     ['a/{device}', 'a/{device}/x', false],
+    ['a/{device}/#', 'a/{device}/{x}/#', true],
+    ['a/{device}/#', '{device}/b/#', true],
+    ['a/{device}/#', 'a/{device}', false],
+    ['a/{device}/#', 'b/{device}/#', false],
   ])('%s and %s tie: %s', (a, b, expected) => {
     expect(isTie(template(a), template(b))).toBe(expected);
     expect(isTie(template(b), template(a))).toBe(expected);

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Rejection } from '../../src/domain/reading.ts';
-import { BatchWriter, readBatch } from '../../src/journal/batch.ts';
+import { BatchWriter } from '../../src/journal/batch.ts';
+import { readBatch } from '../../src/journal/batch-reader.ts';
 
 const text = fc.string({ unit: 'binary', maxLength: 20 }).map((value) => value.toWellFormed());
 const values = fc.dictionary(text, fc.oneof(fc.double({ noNaN: true }), fc.boolean(), text), { maxKeys: 6 });

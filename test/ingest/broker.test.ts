@@ -11,7 +11,7 @@ import { createDecoder } from '../../src/devices/decode.ts';
 import type { Reading, Rejection } from '../../src/domain/reading.ts';
 import { type Broker, startBroker } from '../../src/ingest/broker.ts';
 import { createIngest, type Ingest } from '../../src/ingest/ingest.ts';
-import { readBatch } from '../../src/journal/batch.ts';
+import { readBatch } from '../../src/journal/batch-reader.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { openSqliteJournal } from '../../src/journal/sqlite.ts';
 import { systemClock as clock } from '../../src/std/clock.ts';

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { createDecoder } from '../../src/devices/decode.ts';
 import type { Value } from '../../src/domain/reading.ts';
 import { createIngest, type Ingest, type Message } from '../../src/ingest/ingest.ts';
-import { readBatch } from '../../src/journal/batch.ts';
+import { readBatch } from '../../src/journal/batch-reader.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { createMemoryJournal } from '../../src/journal/memory.ts';
 import { systemClock as clock } from '../../src/std/clock.ts';

@@ -4,7 +4,7 @@ import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { createDecoder } from '../../src/devices/decode.ts';
 import { createIngest, type Message } from '../../src/ingest/ingest.ts';
-import { readBatch } from '../../src/journal/batch.ts';
+import { readBatch } from '../../src/journal/batch-reader.ts';
 import { createMemoryJournal } from '../../src/journal/memory.ts';
 import { SELF_DEVICE } from '../../src/self/self-profile.ts';
 import { systemClock as clock } from '../../src/std/clock.ts';

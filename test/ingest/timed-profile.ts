@@ -5,6 +5,7 @@ export const timed: Profile = {
   name: 'timed',
   topics: ['timed/{device}'],
   decode: 'json',
+  compression: null,
   time: 'ts',
   timezone: null,
   clock: 'device',
@@ -15,6 +16,18 @@ export const timed: Profile = {
   maxGapMs: null,
   latenessMs: 0,
   retrospectiveAfterMs: null,
-  metrics: [{ name: 'temperature', path: 'temperature', type: 'number', unit: '°C', range: [-40, 60], absent: [], scale: 1, offset: 0 }],
+  metrics: [
+    {
+      name: 'temperature',
+      path: 'temperature',
+      type: 'number',
+      unit: '°C',
+      range: [-40, 60],
+      absent: [],
+      scale: 1,
+      offset: 0,
+      decimal: 'point',
+    },
+  ],
   limits: {},
 };

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DeviceRef, Reading, Rejection } from '../../src/domain/reading.ts';
-import { BatchWriter, type Qos2Mark, readBatch } from '../../src/journal/batch.ts';
+import { BatchWriter, type Qos2Mark } from '../../src/journal/batch.ts';
+import { readBatch } from '../../src/journal/batch-reader.ts';
 
 const text = fc.string({ unit: 'binary', maxLength: 40 }).map((value) => value.toWellFormed());
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true });

@@ -1,6 +1,7 @@
 /** What every journal must hold to; each implementation's test file runs it. */
 import { describe, expect, it } from 'vitest';
-import { BatchWriter, readBatch } from '../../src/journal/batch.ts';
+import { BatchWriter } from '../../src/journal/batch.ts';
+import { readBatch } from '../../src/journal/batch-reader.ts';
 import type { Batch, Journal } from '../../src/journal/journal.ts';
 import { PositionLost } from '../../src/journal/journal.ts';
 

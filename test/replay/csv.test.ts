@@ -22,12 +22,14 @@ const metric = (name: string, more: Partial<MetricDefinition> = {}): MetricDefin
   absent: [],
   scale: 1,
   offset: 0,
+  decimal: 'point',
   ...more,
 });
 const PROFILE: Profile = {
   name: 'fridge',
   topics: [],
   decode: 'json',
+  compression: null,
   time: 'ts',
   timezone: null,
   clock: 'device',

@@ -4,7 +4,8 @@
  */
 import { Devices } from '../../src/alerts/devices.ts';
 import { Evaluating } from '../../src/alerts/evaluating.ts';
-import { BatchWriter, readBatch } from '../../src/journal/batch.ts';
+import { BatchWriter } from '../../src/journal/batch.ts';
+import { readBatch } from '../../src/journal/batch-reader.ts';
 import { systemClock } from '../../src/std/clock.ts';
 import { directoryOf, rulesOf, START_US } from '../alerts/scenario.ts';
 

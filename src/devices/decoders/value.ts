@@ -82,8 +82,10 @@ export function definedValue(definition: MetricDefinition, raw: unknown): Conver
     if (definition.type !== 'text' && isAbsentWord(text)) return undefined;
     if (definition.type === 'text') return isAbsentWord(text) ? undefined : textOf(raw);
     if (definition.type === 'boolean') return booleanOf(definition, text.toLowerCase());
-    if (!NUMBER.test(text)) return new Refusal('not-a-number', `${definition.name} is ${shown(text)}`);
-    return scaledValue(definition, Number(text));
+    const number = definition.decimal === 'comma' ? text.replace(',', '.') : text;
+    const isWrittenSo = number === text || !text.includes('.');
+    if (!isWrittenSo || !NUMBER.test(number)) return new Refusal('not-a-number', `${definition.name} is ${shown(text)}`);
+    return scaledValue(definition, Number(number));
   }
   if (definition.type === 'text') return typeof raw === 'object' ? wrongType(definition, raw) : String(raw);
   if (definition.type === 'boolean') {

@@ -1,7 +1,7 @@
 /** The journal as a source: the only one that knows when each reading reached us, and what labels its topic gave it. */
 import type { Reading } from '../../domain/reading.ts';
 import { Interning } from '../../history/interning.ts';
-import { readBatch } from '../../journal/batch.ts';
+import { readBatch } from '../../journal/batch-reader.ts';
 import { JournalFile } from '../../journal/sqlite-reader.ts';
 import type { Source, SourceBatch, TimeRange } from './source.ts';
 

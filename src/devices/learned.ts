@@ -1,0 +1,137 @@
+/**
+ * What formats have learned from earlier messages: aliases of a birth, bindings of a discovery message, units, names. A table of JSON
+ * by key, bounded in number and size. What changes is handed out once, so that the ingest can make it durable with the message
+ * that said so, before that message is acknowledged.
+ */
+import { type Learned, topicOf } from './decoders/format.ts';
+
+export interface LearnedChange {
+  readonly key: string;
+  /** JSON; null: forgotten. */
+  readonly json: string | null;
+}
+
+/** What a device is called and measures in, as far as its messages say so. */
+export interface Description {
+  readonly name: string | null;
+  readonly units: Readonly<Record<string, string>>;
+}
+
+const KEYS_MAX = 200_000;
+const KEY_LENGTH_MAX = 500;
+const VALUE_LENGTH_MAX = 256 * 1024;
+const TOTAL_LENGTH_MAX = 64 * 1024 * 1024;
+const UNITS_MAX = 500;
+const TEXT_LENGTH_MAX = 200;
+const NOTHING: readonly LearnedChange[] = Object.freeze([]);
+const NO_TOPICS: readonly string[] = Object.freeze([]);
+const UNDESCRIBED: Description = Object.freeze({ name: null, units: Object.freeze({}) });
+
+const deviceKey = (device: string): string => `device ${device}`;
+
+export class LearnedTable implements Learned {
+  readonly #values = new Map<string, unknown>();
+  /** How long each value is as JSON: what the bound goes by. */
+  readonly #lengths = new Map<string, number>();
+  #length = 0;
+  #changes: LearnedChange[] = [];
+  #topics: string[] = [];
+  #version = 0;
+
+  /** Grows with each change. */
+  get version(): number {
+    return this.#version;
+  }
+
+  get(key: string): unknown {
+    return this.#values.get(key);
+  }
+
+  set(key: string, value: unknown): boolean {
+    if (value === null) {
+      if (!this.#values.has(key)) return true;
+      this.#forget(key);
+      this.#changed({ key, json: null });
+      return true;
+    }
+    const json = JSON.stringify(value);
+    if (json === undefined || JSON.stringify(this.#values.get(key)) === json) return true;
+    if (!this.#keep(key, value, json.length)) return false;
+    this.#changed({ key, json });
+    return true;
+  }
+
+  describe(device: string, { name, units }: { name?: string; units?: Readonly<Record<string, string>> }): void {
+    const before = this.description(device);
+    const merged: Record<string, string> = { ...before.units };
+    for (const [metric, unit] of Object.entries(units ?? {})) {
+      if (unit.length <= TEXT_LENGTH_MAX && (Object.hasOwn(merged, metric) || Object.keys(merged).length < UNITS_MAX))
+        merged[metric] = unit;
+    }
+    this.set(deviceKey(device), { name: name?.slice(0, TEXT_LENGTH_MAX) ?? before.name, units: merged });
+  }
+
+  description(device: string): Description {
+    const known = this.#values.get(deviceKey(device));
+    // Only describe() writes under this key, and what it wrote came back as it was.
+    return known === undefined ? UNDESCRIBED : (known as Description);
+  }
+
+  /** What was changed since the last call. */
+  takeChanges(): readonly LearnedChange[] {
+    if (this.#changes.length === 0) return NOTHING;
+    const changes = this.#changes;
+    this.#changes = [];
+    return changes;
+  }
+
+  /** A change that was handed out and did not become durable: it is handed out again, unless it was overtaken. */
+  owe({ key, json }: LearnedChange): void {
+    const now = this.#values.get(key);
+    if ((now === undefined ? null : JSON.stringify(now)) === json) this.#changes.push({ key, json });
+  }
+
+  /** Topics of which something was learned since the last call. */
+  topicsChanged(): readonly string[] {
+    if (this.#topics.length === 0) return NO_TOPICS;
+    const topics = this.#topics;
+    this.#topics = [];
+    return topics;
+  }
+
+  /** Puts back what was made durable earlier. */
+  recall({ key, json }: LearnedChange): void {
+    this.#version += 1;
+    if (json === null) this.#forget(key);
+    else this.#keep(key, JSON.parse(json), json.length);
+  }
+
+  /** All that is known, for a snapshot. */
+  *entries(): Iterable<{ key: string; json: string }> {
+    for (const [key, value] of this.#values) yield { key, json: JSON.stringify(value) };
+  }
+
+  #changed(change: LearnedChange): void {
+    this.#version += 1;
+    this.#changes.push(change);
+    const topic = topicOf(change.key);
+    if (topic !== null) this.#topics.push(topic);
+  }
+
+  #keep(key: string, value: unknown, length: number): boolean {
+    const before = this.#lengths.get(key);
+    const total = this.#length + length - (before ?? 0);
+    if (key.length > KEY_LENGTH_MAX || length > VALUE_LENGTH_MAX || total > TOTAL_LENGTH_MAX) return false;
+    if (before === undefined && this.#values.size >= KEYS_MAX) return false;
+    this.#values.set(key, value);
+    this.#lengths.set(key, length);
+    this.#length = total;
+    return true;
+  }
+
+  #forget(key: string): void {
+    this.#values.delete(key);
+    this.#length -= this.#lengths.get(key) ?? 0;
+    this.#lengths.delete(key);
+  }
+}

@@ -1,0 +1,5 @@
+/** Every corpus that there is, in the order of its file's name. A file without an entry is plain JSON without a profile. */
+import type { Corpus } from './corpus.ts';
+import { homeassistantDiscovery } from './homeassistant-discovery.ts';
+
+export const CORPORA: readonly Corpus[] = [homeassistantDiscovery];
