@@ -1,11 +1,12 @@
 /**
  * `npm run bench`: Tocsin against a bare Aedes in the same run, with the same publisher on the same cores. Bare and Tocsin take
  * turns, every run on a fresh process, and what counts is the median of the ratios: the machine's own speed cancels out.
- * `rules` and `nab` as the first word are benches of their own, without a broker.
+ * `rules`, `nab` and `formats` as the first word are benches of their own, without a broker.
  */
 import { cpus, totalmem } from 'node:os';
 import { isEnding } from '../load/server.ts';
 import { type AlertLatency, measureAlertLatency } from './alert-latency.ts';
+import { benchFormats } from './formats.ts';
 import { type InfluxForBench, influxForBench } from './influx.ts';
 import { benchNab } from './nab.ts';
 import { type BenchOptions, type History, parseBenchOptions, USAGE } from './options.ts';
@@ -20,6 +21,7 @@ async function main(): Promise<number> {
   const [word, ...rest] = process.argv.slice(2);
   if (word === 'rules') return benchRules(rest);
   if (word === 'nab') return benchNab();
+  if (word === 'formats') return benchFormats();
   const options = parse(process.argv.slice(2));
   if (typeof options === 'number') return options;
   const say = (line: string): void => void (options.json ? process.stderr : process.stdout).write(`${line}\n`);

@@ -25,6 +25,7 @@ export interface BenchOptions {
 
 export const USAGE = `usage: npm run bench -- [options]
        npm run bench -- rules [options]   what evaluating rules costs, without a broker; --help has more
+       npm run bench -- formats           what decoding costs, format by format
        npm run bench -- nab               which shapes of rule find how many labelled anomalies
 
   --connections 10,100,1000          publishing connections
