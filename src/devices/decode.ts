@@ -85,31 +85,32 @@ class DirectoryDecoder implements Decoder {
     // A Route comes from route(), which makes no others; what they hold is nobody else's business.
     const route = anyRoute as OpenRoute | SharedRoute | ClosedRoute;
     if (route.kind === 'closed') return closedBy(route);
-    const compression = (route.kind === 'open' ? route.profile : route.way.candidate.profile)?.profile.compression ?? null;
-    if (compression !== null && payload.length > 0) {
+    const profile = route.kind === 'open' ? route.profile : route.way.candidate.profile;
+    let bytes = payload;
+    if (profile !== null && profile.profile.compression === 'gzip' && payload.length > 0) {
       const inflated = gunzip(payload);
       if (inflated instanceof Refusal) return rejected(route.device?.id ?? null, inflated);
-      return this.#decodeBytes(route, inflated, { receivedAt, client });
+      bytes = inflated;
     }
-    return this.#decodeBytes(route, payload, { receivedAt, client });
+    if (route.kind === 'open' && typeof route.format === 'string') return this.#decodePlain(route, bytes, receivedAt);
+    const { format } = route;
+    return typeof format === 'string' ? IGNORED_NOTHING : this.#decodeFormat(route, format, bytes, { receivedAt, client });
   }
 
-  #decodeBytes(route: OpenRoute | SharedRoute, payload: Uint8Array, from: { receivedAt: number; client: string | null }): Decoded {
-    const { format } = route;
-    if (typeof format === 'object') return this.#decodeFormat(route, format, payload, from);
-    if (route.kind === 'shared') return IGNORED_NOTHING;
+  /** Plain JSON and plain values: the fast path. */
+  #decodePlain(route: OpenRoute, payload: Uint8Array, receivedAt: number): Decoded {
     if (payload.length === 0) return IGNORED_EMPTY;
     const text = payloadText(payload);
     if (text === null) return rejected(route.device.id, new Refusal('invalid-utf8', 'the payload is not UTF-8 text'));
     const collected = this.#begin();
-    if (format === 'scalar' && !/^\s*[{[]/.test(text)) return this.#decodeScalar(route, text, collected);
+    if (route.format === 'scalar' && !/^\s*[{[]/.test(text)) return this.#decodeScalar(route, text, collected);
     const document = parseJson(text, 'double');
     if (document instanceof Refusal) return rejected(route.device.id, document);
-    const decoded = this.#decodeDocument(route, document, from.receivedAt);
+    const decoded = this.#decodeDocument(route, document, receivedAt);
     if (!collected.sawInexact) return decoded;
     this.#begin();
     const exact = parseJson(text, 'exact');
-    return exact instanceof Refusal ? rejected(route.device.id, exact) : this.#decodeDocument(route, exact, from.receivedAt);
+    return exact instanceof Refusal ? rejected(route.device.id, exact) : this.#decodeDocument(route, exact, receivedAt);
   }
 
   /** Any format but plain JSON and plain values: the format says what the message holds, device by device. */
