@@ -43,6 +43,9 @@ function tryParse(text: string, integers: 'double' | 'exact'): unknown {
 const keepExact = (_key: string, value: unknown, context?: { source?: string }): unknown =>
   typeof value === 'number' && isInexact(value) && context?.source !== undefined && /^-?\d+$/.test(context.source) ? context.source : value;
 
+/** For keys that a message names: an object without a prototype, in which `__proto__` is a key like any other. */
+export const keyed = <T>(): Record<string, T> => Object.create(null) as Record<string, T>;
+
 export const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** True for a double that may stand for another integer than the one that was written. */
