@@ -2,9 +2,10 @@
 import type { Format } from './decoders/format.ts';
 import { homeassistant } from './decoders/homeassistant.ts';
 import { influx } from './decoders/influx.ts';
+import { senml, senmlCbor } from './decoders/senml.ts';
 
 /** Sorted by name. */
-export const FORMATS: readonly Format[] = [homeassistant, influx];
+export const FORMATS: readonly Format[] = [homeassistant, influx, senml, senmlCbor];
 
 /** The format of topics that are known from a discovery message alone. */
 export const DISCOVERY: Format = homeassistant;

@@ -2,5 +2,6 @@
 import type { Corpus } from './corpus.ts';
 import { homeassistantDiscovery } from './homeassistant-discovery.ts';
 import { influxLineProtocol } from './influx-line-protocol.ts';
+import { senmlCbor, senmlJson } from './senml.ts';
 
-export const CORPORA: readonly Corpus[] = [homeassistantDiscovery, influxLineProtocol];
+export const CORPORA: readonly Corpus[] = [homeassistantDiscovery, influxLineProtocol, senmlCbor, senmlJson];

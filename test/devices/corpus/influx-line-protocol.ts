@@ -1,7 +1,7 @@
 import type { Corpus, Row } from './corpus.ts';
 
 /** The water meter publishes on a topic of its own, and only its owner knows what it counts in. */
-const METER = 'topic: "EnergyMeter/#"\ndecode: influx\nmaxPast: off\nmetrics: {main/value: {unit: m³}}';
+const METER = 'topic: "EnergyMeter/#"\ndecode: influx\nmetrics: {main/value: {unit: m³}}';
 
 export const influxLineProtocol: Corpus = {
   file: 'influx-line-protocol',
