@@ -43,6 +43,7 @@ const BEHIND: Readonly<Record<string, string>> = {
   fastify: 'src/web/',
   influx: 'src/history/',
   nodemailer: 'src/notify/',
+  pbf: 'src/devices/',
   '@marcbachmann/cel-js': 'src/rules/',
   'node:sqlite': 'src/sqlite/',
   mqtt: 'simulator/',

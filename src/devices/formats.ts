@@ -3,9 +3,10 @@ import type { Format } from './decoders/format.ts';
 import { homeassistant } from './decoders/homeassistant.ts';
 import { influx } from './decoders/influx.ts';
 import { senml, senmlCbor } from './decoders/senml.ts';
+import { sparkplugB } from './decoders/sparkplug.ts';
 
 /** Sorted by name. */
-export const FORMATS: readonly Format[] = [homeassistant, influx, senml, senmlCbor];
+export const FORMATS: readonly Format[] = [homeassistant, influx, senml, senmlCbor, sparkplugB];
 
 /** The format of topics that are known from a discovery message alone. */
 export const DISCOVERY: Format = homeassistant;

@@ -3,5 +3,6 @@ import type { Corpus } from './corpus.ts';
 import { homeassistantDiscovery } from './homeassistant-discovery.ts';
 import { influxLineProtocol } from './influx-line-protocol.ts';
 import { senmlCbor, senmlJson } from './senml.ts';
+import { sparkplugB } from './sparkplug-b.ts';
 
-export const CORPORA: readonly Corpus[] = [homeassistantDiscovery, influxLineProtocol, senmlCbor, senmlJson];
+export const CORPORA: readonly Corpus[] = [homeassistantDiscovery, influxLineProtocol, senmlCbor, senmlJson, sparkplugB];
