@@ -2,5 +2,6 @@
 import type { Corpus } from './corpus.ts';
 import { homeassistantDiscovery } from './homeassistant-discovery.ts';
 import { rtl433 } from './rtl_433.ts';
+import { theengsOmg } from './theengs-omg.ts';
 
-export const CORPORA: readonly Corpus[] = [homeassistantDiscovery, rtl433];
+export const CORPORA: readonly Corpus[] = [homeassistantDiscovery, rtl433, theengsOmg];
