@@ -2,6 +2,8 @@
 import type { Corpus } from './corpus.ts';
 import { homeassistantDiscovery } from './homeassistant-discovery.ts';
 import { rtl433 } from './rtl_433.ts';
+import { ruuviGateway } from './ruuvi-gateway.ts';
+import { ruuviRawv2Vectors } from './ruuvi-rawv2-vectors.ts';
 import { theengsOmg } from './theengs-omg.ts';
 
-export const CORPORA: readonly Corpus[] = [homeassistantDiscovery, rtl433, theengsOmg];
+export const CORPORA: readonly Corpus[] = [homeassistantDiscovery, rtl433, ruuviGateway, ruuviRawv2Vectors, theengsOmg];
