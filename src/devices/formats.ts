@@ -5,9 +5,10 @@ import { owntracks } from './decoders/owntracks.ts';
 import { rtl433 } from './decoders/rtl-433.ts';
 import { ruuvi } from './decoders/ruuvi.ts';
 import { theengs } from './decoders/theengs.ts';
+import { thingsboard } from './decoders/thingsboard.ts';
 
 /** Sorted by name. */
-export const FORMATS: readonly Format[] = [homeassistant, owntracks, rtl433, ruuvi, theengs];
+export const FORMATS: readonly Format[] = [homeassistant, owntracks, rtl433, ruuvi, theengs, thingsboard];
 
 /** The format of topics that are known from a discovery message alone. */
 export const DISCOVERY: Format = homeassistant;
