@@ -5,7 +5,7 @@
  *
  * Source: https://owntracks.org/booklet/tech/json/
  */
-import { fieldsBut } from './fields.ts';
+import { leaveOut } from './fields.ts';
 import { AVAILABILITY, type Format, type FormatMessage, type Learned, type Part, readObject } from './format.ts';
 import type { JsonObject } from './json.ts';
 import { Refusal } from './value.ts';
@@ -65,9 +65,8 @@ function readWill(message: FormatMessage, learned: Learned): readonly Part[] {
 
 function readPosition(message: FormatMessage, document: JsonObject, learned: Learned): readonly Part[] {
   const device = deviceOf(message);
-  const values = fieldsBut(document, NO_READINGS);
-  // The phone cannot count steps.
-  const part: Part = { device, at: document.tst, values: values.steps === -1 ? {} : values };
+  // Steps of -1: the phone cannot count them.
+  const part: Part = { device, at: document.tst, values: document.steps === -1 ? {} : leaveOut(document, NO_READINGS) };
   const key = goneKey(message);
   if (learned.get(key) === undefined) return [part];
   learned.set(key, null);

@@ -8,7 +8,7 @@
  *
  * Source: https://triq.org/rtl_433/DATA_FORMAT.html and OPERATION.html (MQTT output, Meta information).
  */
-import { fieldsBut, nameOf } from './fields.ts';
+import { leaveOut, nameOf } from './fields.ts';
 import { type Format, type FormatMessage, type Part, readObject, readText } from './format.ts';
 import type { JsonObject } from './json.ts';
 import { freeScalar, Refusal } from './value.ts';
@@ -67,7 +67,7 @@ function readEvent({ payload, match }: FormatMessage): readonly Part[] | Refusal
 export const rtl433Part = (document: JsonObject, device: string | null): Part => ({
   device,
   at: timeOf(document.time),
-  values: fieldsBut(document, NO_READINGS),
+  values: leaveOut(document, NO_READINGS),
 });
 
 /** @returns null when the message is none of a device */

@@ -195,5 +195,7 @@ function readManufacturerData(bytes: Buffer): Advertised | Refusal {
       'parse-error',
       `data format ${number.toString(16).toUpperCase()} has ${format.length} bytes, and here are ${bytes.length}`,
     );
-  return Object.fromEntries(format.fields.map(([name, read]) => [name, read(bytes)]));
+  const values: Record<string, number | boolean | null> = {};
+  for (const [name, read] of format.fields) values[name] = read(bytes);
+  return values;
 }

@@ -5,9 +5,9 @@
  *
  * Source: https://docs.ruuvi.com/ruuvi-gateway-firmware/gw-data-formats
  */
-import { fieldsBut, onlineWord } from './fields.ts';
+import { leaveOut, onlineWord } from './fields.ts';
 import { AVAILABILITY, type Format, type FormatMessage, type Part, readObject, readText } from './format.ts';
-import { isObject, parseJson } from './json.ts';
+import { isObject, type JsonObject, parseJson } from './json.ts';
 import { readAdvertisement } from './ruuvi-advertisement.ts';
 import { Refusal } from './value.ts';
 
@@ -47,15 +47,18 @@ function readTag({ payload }: FormatMessage): readonly Part[] | Refusal {
   if (document instanceof Refusal) return document;
   const { data, dataFormat } = document;
   const at = document.ts ?? document.gwts;
-  const values = fieldsBut(document, NO_READINGS);
+  const values = leaveOut(document, NO_READINGS);
   // Other programs put pressure in hPa under the same name.
   const units = dataFormat === undefined ? {} : PASCAL;
   if (typeof data !== 'string') return [{ device: null, at, values, units }];
   const advertised = readAdvertisement(data);
   if (advertised instanceof Refusal) return [{ device: null, at, values, units, refusals: [advertised] }];
-  if (advertised === null) return dataFormat === undefined ? [] : [{ device: null, at, values, units }];
-  return [{ device: null, at, values: { ...values, ...advertised }, units: PASCAL }];
+  if (advertised === null) return saysMore(values) ? [{ device: null, at, values, units }] : [];
+  return [{ device: null, at, values: Object.assign(document, advertised), units: PASCAL }];
 }
+
+/** Than how well the gateway heard it. */
+const saysMore = (values: JsonObject): boolean => Object.keys(values).some((name) => name !== 'rssi' && values[name] !== null);
 
 function readStatus({ levels, payload }: FormatMessage): readonly Part[] | Refusal {
   const text = readText(payload);

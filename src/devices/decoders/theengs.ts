@@ -7,7 +7,7 @@
  *
  * Sources: https://decoder.theengs.io, https://gateway.theengs.io/use/use.html, https://docs.openmqttgateway.com/use/gateway.html
  */
-import { fieldsBut, nameOf, onlineWord } from './fields.ts';
+import { leaveOut, nameOf, onlineWord } from './fields.ts';
 import { AVAILABILITY, type Format, type FormatMessage, type Part, readObject, readText } from './format.ts';
 import type { JsonObject } from './json.ts';
 import { rtl433DeviceOf, rtl433Part, rtl433UnitOf } from './rtl-433.ts';
@@ -85,10 +85,10 @@ function readDocument(document: JsonObject, { kind, gateway, rest }: Origin): Pa
   }
   if (kind === 'RTL_433toMQTT') return rtl433Part(document, rtl433DeviceOf(document) ?? gateway);
   const device = deviceOf(document, rest) ?? gateway;
-  const values = fieldsBut(document, NO_READINGS);
+  const about = { device, at: timeOf(document), units: unitsOf(document) };
+  const values = leaveOut(document, NO_READINGS);
   // A gateway's own sensors: two of them have the same names.
-  const isOwn = device === gateway && rest.length > 0;
-  return { device, at: timeOf(document), values: isOwn ? { [rest.join('.')]: values } : values, units: unitsOf(document) };
+  return device === gateway && rest.length > 0 ? { ...about, values: { [rest.join('.')]: values } } : { ...about, values };
 }
 
 /** A clock that was not set yet says 1970; the clock policy sees to that. */

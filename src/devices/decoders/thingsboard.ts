@@ -5,7 +5,7 @@
  *
  * Source: https://thingsboard.io/docs/reference/mqtt-api/ and https://thingsboard.io/docs/reference/gateway-mqtt-api/
  */
-import { fieldsBut } from './fields.ts';
+import { leaveOut } from './fields.ts';
 import { AVAILABILITY, type Format, type FormatMessage, type Part, readJson } from './format.ts';
 import { isObject, type JsonObject } from './json.ts';
 import { Refusal, shown } from './value.ts';
@@ -59,7 +59,7 @@ function readEntries(document: unknown, device: string | null): readonly Part[] 
 
 function readEntry(entry: JsonObject, device: string | null): Part {
   const { ts, values } = entry;
-  return isObject(values) ? { device, at: ts, values } : { device, at: ts, values: ts === undefined ? entry : fieldsBut(entry, TIME) };
+  return isObject(values) ? { device, at: ts, values } : { device, at: ts, values: ts === undefined ? entry : leaveOut(entry, TIME) };
 }
 
 function readConnection(document: unknown, kind: 'connect' | 'disconnect'): readonly Part[] | Refusal {
