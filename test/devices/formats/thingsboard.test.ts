@@ -90,3 +90,15 @@ describe('thingsboard: a gateway', () => {
     expect(Object.prototype).not.toHaveProperty('t');
   });
 });
+
+it.each([
+  ['first', '{"n":2882429806056571124}'],
+  ['after white space', '{"a":1,\n "n" :\t2882429806056571124 }'],
+  ['in a list', '{"n":[2882429806056571124]}'],
+])('an integer that no number holds exactly stays digit for digit: %s', (_what, payload) => {
+  expect(Object.values(spoken(TELEMETRY, payload).values)).toContain('2882429806056571124');
+});
+
+it('one below 0 as well', () => {
+  expect(spoken(TELEMETRY, '{"n":-2882429806056571124}').values).toEqual({ 'me n': '-2882429806056571124' });
+});
