@@ -34,42 +34,45 @@ interface Case {
 const MALFORMED = '../shared/data/malformed/malformed.jsonl';
 const SECOND = 1_000_000;
 
-/** YAML without the profile's name. A case that is not here has a topic that is known without one. */
+/** On these topics a built-in format speaks: no profile may be needed. */
+const BUILT_IN = new Set(
+  '001 005 007 009 016 025 028 035 039 041 046 050 054 058 060 065 074 076 089'.split(' ').map((number) => `malformed-${number}`),
+);
+
+/** YAML without the profile's name, where the usual one does not do. */
 const PROFILES: Record<string, string> = {
-  'malformed-003': 'topic: "{device}/stats"',
-  'malformed-004': 'topic: "{device}/{metric}"\ndecode: scalar\nmetrics: {temperature: {}}',
   'malformed-011': 'topic: "zigbee2mqtt/{device}"\ndecode: zigbee2mqtt\nmetrics: {temperature: {range: [-40, 125]}}',
   'malformed-013': 'topic: "zigbee2mqtt/{device}"\ndecode: zigbee2mqtt\nmetrics: {pm25: {range: [0, 1000]}}',
   'malformed-015': 'topic: "rtl_433/{host}/events"\ndecode: rtl_433\nmetrics: {humidity: {range: [0, 110]}}',
-  'malformed-018': 'topic: "sensor/{device}/{metric}"\ndecode: scalar\nmetrics: {temperature: {}}',
-  'malformed-020': 'topic: "sensor/{device}/{metric}"\ndecode: scalar\nmetrics: {temperature: {}}',
-  'malformed-022': 'topic: "{device}/status"',
   'malformed-024': 'topic: "{device}/boiler_data"',
-  'malformed-027': 'topic: "tuya/{device}/dps"',
   'malformed-031': 'topic: "{device}/{metric}"\ndecode: scalar\nmetrics: {item: {decimal: comma}}',
-  'malformed-033': 'topic: "{device}/{metric}"\ndecode: scalar\nmetrics: {baro: {}}',
-  'malformed-035': 'topic: "zigbee2mqtt/{device}/{metric}"\ndecode: scalar\nmetrics: {color: {}}',
   'malformed-037': 'topic: "rtlamr/{device}"\ntime: lastseen\nmetrics: {reading: {}}',
-  'malformed-043': 'topic: "{device}/status"',
-  'malformed-044': 'topic: "{device}/packet"',
-  'malformed-048': 'topic: "mqtt/{device}/probe"',
-  'malformed-052': 'topic: "sensors/{device}"',
   'malformed-056': 'topic: test/topic\ndecode: thingsboard',
   'malformed-063': 'topic: "tele/{device}/STATE"\ndecode: tasmota\ntimezone: Europe/Berlin',
   'malformed-068': 'topic: "ems/{device}"\ntime: t\nclockSkew: quarantine',
   'malformed-069': 'topic: EnergyMeter/main\ndecode: influx',
   'malformed-070': 'topic: "{device}/opcua"\ndecode: thingsboard',
-  'malformed-071': 'topic: "m/{device}"',
+  // Below Telegraf's own topics, where line protocol is expected.
   'malformed-073': 'topic: "telegraf/{device}"',
-  'malformed-078': 'topic: "{device}/{metric}"\ndecode: scalar',
   'malformed-081': 'topic: "tele/{device}/SENSOR"\ndecode: tasmota\nmetrics: {ENERGY.Today: {range: [0, 1000]}}',
-  'malformed-083': 'topic: "sensors/{device}"',
-  'malformed-085': 'topic: "wall/{device}"',
-  'malformed-087': 'topic: "{device}/{metric}"\ndecode: scalar',
-  'malformed-089': 'topic: "{device}/status/{metric}"\ndecode: scalar',
-  // A frame without the message around it, and so without its port: no format here knows what it is.
-  'malformed-091': 'topic: "lorawan/{device}"',
 };
+
+/** Plain JSON, or one plain number, and the device is the level that the corpus says, else the first. */
+function usualProfile({ topic, payload, expected }: Case): string {
+  const levels = topic.split('/');
+  const device = Math.max(levels.indexOf(expected.values[0]?.device ?? ''), 0);
+  const isScalar = typeof payload === 'string' && !/^\s*[{[]/.test(payload) && levels.length > 1;
+  const metric = isScalar && device < levels.length - 1 ? levels.length - 1 : -1;
+  const template = levels.map((level, index) => (index === device ? '{device}' : index === metric ? '{metric}' : level)).join('/');
+  const type = typeof expected.values[0]?.value === 'string' ? 'text' : 'number';
+  return `topic: ${JSON.stringify(template)}\n${metric < 0 ? '' : `decode: scalar\nmetrics: {${JSON.stringify(levels[metric])}: {type: ${type}}}`}`;
+}
+
+function profileOf(one: Case): string | null {
+  const isKnown = BUILT_IN.has(one.id) || decoderWith(null).route(one.topic) !== null;
+  return PROFILES[one.id] ?? (isKnown ? null : usualProfile(one));
+}
+
 const GZIP = 'topic: "sensors/{device}"\ncompression: gzip';
 
 /** Where what becomes of a message is not what the corpus proposes. */
@@ -143,7 +146,7 @@ describe.skipIf(!existsSync(MALFORMED))('malformed payloads (skipped where ../sh
   };
 
   it.each(cases.map((one) => [one.id, one.class, one] as const))('%s %s', (id, _class, one) => {
-    const { decoded, receivedAt } = decodeCase(one, { profile: PROFILES[id] ?? null });
+    const { decoded, receivedAt } = decodeCase(one, { profile: profileOf(one) });
     const otherwise = OTHERWISE[id];
     if (otherwise === undefined) expect(outcomeOf(decoded)).toMatch(PROPOSED[one.expected.action]);
     else expect(outcomeOf(decoded), otherwise.because).toBe(otherwise.outcome);
@@ -156,14 +159,20 @@ describe.skipIf(!existsSync(MALFORMED))('malformed payloads (skipped where ../sh
   });
 
   it('an unset clock is marked', () => {
-    const { decoded } = decodeCase(named('malformed-063'), { profile: PROFILES['malformed-063'] ?? null });
+    const one = named('malformed-063');
+    const { decoded } = decodeCase(one, { profile: profileOf(one) });
     expect(decoded).toMatchObject({ readings: [{ at: null, flags: FLAG_CLOCK_SKEW }] });
   });
 
   it('a number stays a number, with a fraction or without', () => {
-    const { topic, then, ...one } = named('malformed-078');
-    const { decoded } = decodeCase({ ...one, topic }, { profile: PROFILES['malformed-078'] ?? null, payload: then ?? '' });
-    expect(valuesOf(decoded).map(({ value }) => value)).toEqual([Number(then)]);
+    const one = named('malformed-078');
+    const { decoded } = decodeCase(one, { profile: profileOf(one), payload: one.then ?? '' });
+    expect(valuesOf(decoded).map(({ value }) => value)).toEqual([Number(one.then)]);
+  });
+
+  it('JSON is JSON on a topic for plain values, too', () => {
+    const one = named('malformed-089');
+    expectValues(decodeCase(one, { profile: 'topic: "{device}/status/{metric}"\ndecode: scalar' }).decoded, one.expected.values);
   });
 
   it('what is compressed is read where the profile says so', () => {
