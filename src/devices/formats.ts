@@ -1,9 +1,14 @@
 /** The formats that are built in, by name. Plain `json` and `scalar` are the decoder's own. */
 import type { Format } from './decoders/format.ts';
 import { homeassistant } from './decoders/homeassistant.ts';
+import { owntracks } from './decoders/owntracks.ts';
+import { rtl433 } from './decoders/rtl-433.ts';
+import { ruuvi } from './decoders/ruuvi.ts';
+import { theengs } from './decoders/theengs.ts';
+import { thingsboard } from './decoders/thingsboard.ts';
 
 /** Sorted by name. */
-export const FORMATS: readonly Format[] = [homeassistant];
+export const FORMATS: readonly Format[] = [homeassistant, owntracks, rtl433, ruuvi, theengs, thingsboard];
 
 /** The format of topics that are known from a discovery message alone. */
 export const DISCOVERY: Format = homeassistant;
