@@ -1,173 +1,183 @@
 /**
- * Payloads seen in the wild, through the decoder. A case goes under the built-in topics, or, where its class says that a
- * profile decides, under the profile that fits its class. Where ours differs from what the corpus proposes, it says why.
+ * Payloads seen in the wild, through the decoder, each on its own topic: without a profile where a built-in format knows the topic, else
+ * under the profile that its sender's owner would write. Where ours differs from what the corpus proposes, it says why.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { createDecoder, type Decoded } from '../../src/devices/decode.ts';
-import { parseProfile } from '../../src/devices/profile.ts';
+import type { Decoded } from '../../src/devices/decode.ts';
 import { FLAG_CLOCK_SKEW, type Value } from '../../src/domain/reading.ts';
+import { ARRIVAL, decoderWith } from './formats/spoken.ts';
+
+interface Expected {
+  readonly device: string;
+  readonly metric: string;
+  readonly value: Value;
+  readonly ts?: string;
+}
 
 interface Case {
   readonly id: string;
   readonly class: string;
   readonly topic: string;
-  readonly payload?: string;
+  readonly payload?: string | null;
   readonly payloadBase64?: string;
   readonly arrival?: string;
+  /** The payload of the same topic's next message. */
+  readonly then?: string;
   readonly expected: {
     readonly action: 'accept' | 'accept-partial' | 'reject' | 'ignore';
-    readonly values: readonly { metric: string; value: Value; ts?: string }[];
+    readonly values: readonly Expected[];
   };
+  readonly ifProfileGzip?: readonly Expected[];
 }
 
-const DATA = '../shared/data';
-const MALFORMED = `${DATA}/malformed/malformed.jsonl`;
-const GENERIC = `${DATA}/mqtt/generic-json.jsonl`;
-const ARRIVAL = Date.parse('2026-04-03T08:00:00Z') * 1000;
+const MALFORMED = '../shared/data/malformed/malformed.jsonl';
+const SECOND = 1_000_000;
 
-const lines = (path: string): Case[] =>
-  readFileSync(path, 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Case);
+/** On these topics a built-in format speaks: no profile may be needed. */
+const BUILT_IN = new Set(
+  '001 005 007 009 016 025 028 035 039 041 046 050 054 058 060 065 074 076 089'.split(' ').map((number) => `malformed-${number}`),
+);
 
-/** Profiles for the cases that need one: the rest of a YAML file after name and topic. */
+/** YAML without the profile's name, where the usual one does not do. */
 const PROFILES: Record<string, string> = {
-  'malformed-004': 'decode: scalar\nmetrics: {temperature: {}}',
-  'malformed-011': 'metrics: {temperature: {range: [-40, 125]}, humidity: {}, pressure: {}, battery: {}, voltage: {}}',
-  'malformed-013': 'metrics: {co2: {}, pm25: {range: [0, 1000]}}',
-  'malformed-015': 'metrics: {temperature_C: {}, humidity: {range: [0, 110]}}',
-  'malformed-018': 'decode: scalar\nmetrics: {temperature: {}}',
-  'malformed-020': 'decode: scalar\nmetrics: {temperature: {}}',
-  'malformed-025': 'decode: scalar\nmetrics: {POWER: {type: boolean}}',
-  'malformed-031': 'decode: scalar\nmetrics: {item: {}}',
-  'malformed-033': 'decode: scalar\nmetrics: {baro: {}}',
-  'malformed-035': 'decode: scalar\nmetrics: {color: {}}',
-  'malformed-037': 'metrics: {reading: {}}',
-  'malformed-056': 'time: ts\nmaxPast: off\nmetrics: {temp: {path: values.temp}}',
-  'malformed-058': 'time: ts\nmaxPast: off\nmetrics: {v1: {path: values.v1}, v2: {path: values.v2}}',
-  'malformed-063': 'time: Time\ntimezone: Europe/Berlin\nmetrics: {UptimeSec: {}}',
-  'malformed-065': 'time: Time',
-  'malformed-068': 'time: t\nclockSkew: quarantine\nmetrics: {P: {path: data.P}}',
-  'malformed-070': 'time: ts\nmetrics: {t: {path: values.t}}',
-  'malformed-081': 'metrics: {ENERGY.Today: {range: [0, 1000]}}',
-  'malformed-083': 'metrics: {temperature: {}}',
-  'malformed-089': 'decode: scalar',
-  'generic-json-001':
-    'time: time\nmaxPast: off\nmetrics: {temperature: {path: measurements.0.value}, moisture: {path: measurements.1.value}, light: {path: measurements.2.value}, fertility: {path: measurements.3.value}}',
-  'generic-json-003':
-    'time: ts\nmaxPast: off\nmetrics: {data.co: {}, data.humidity: {}, data.light: {type: boolean}, data.lpg: {}, data.motion: {type: boolean}, data.smoke: {}, data.temp: {}}',
-  'generic-json-005': 'time: ts\nmaxPast: off\nmetrics: {temp: {path: values.temp}}',
+  'malformed-011': 'topic: "zigbee2mqtt/{device}"\ndecode: zigbee2mqtt\nmetrics: {temperature: {range: [-40, 125]}}',
+  'malformed-013': 'topic: "zigbee2mqtt/{device}"\ndecode: zigbee2mqtt\nmetrics: {pm25: {range: [0, 1000]}}',
+  'malformed-015': 'topic: "rtl_433/{host}/events"\ndecode: rtl_433\nmetrics: {humidity: {range: [0, 110]}}',
+  'malformed-024': 'topic: "{device}/boiler_data"',
+  'malformed-031': 'topic: "{device}/{metric}"\ndecode: scalar\nmetrics: {item: {decimal: comma}}',
+  'malformed-037': 'topic: "rtlamr/{device}"\ntime: lastseen\nmetrics: {reading: {}}',
+  'malformed-056': 'topic: test/topic\ndecode: thingsboard',
+  'malformed-063': 'topic: "tele/{device}/STATE"\ndecode: tasmota\ntimezone: Europe/Berlin',
+  'malformed-068': 'topic: "ems/{device}"\ntime: t\nclockSkew: quarantine',
+  'malformed-069': 'topic: EnergyMeter/main\ndecode: influx',
+  'malformed-070': 'topic: "{device}/opcua"\ndecode: thingsboard',
+  // Below Telegraf's own topics, where line protocol is expected.
+  'malformed-073': 'topic: "telegraf/{device}"',
+  'malformed-081': 'topic: "tele/{device}/SENSOR"\ndecode: tasmota\nmetrics: {ENERGY.Today: {range: [0, 1000]}}',
 };
 
+/** Plain JSON, or one plain number, and the device is the level that the corpus says, else the first. */
+function usualProfile({ topic, payload, expected }: Case): string {
+  const levels = topic.split('/');
+  const device = Math.max(levels.indexOf(expected.values[0]?.device ?? ''), 0);
+  const isScalar = typeof payload === 'string' && !/^\s*[{[]/.test(payload) && levels.length > 1;
+  const metric = isScalar && device < levels.length - 1 ? levels.length - 1 : -1;
+  const template = levels.map((level, index) => (index === device ? '{device}' : index === metric ? '{metric}' : level)).join('/');
+  const type = typeof expected.values[0]?.value === 'string' ? 'text' : 'number';
+  return `topic: ${JSON.stringify(template)}\n${metric < 0 ? '' : `decode: scalar\nmetrics: {${JSON.stringify(levels[metric])}: {type: ${type}}}`}`;
+}
+
+function profileOf(one: Case): string | null {
+  const isKnown = BUILT_IN.has(one.id) || decoderWith(null).route(one.topic) !== null;
+  return PROFILES[one.id] ?? (isKnown ? null : usualProfile(one));
+}
+
+const GZIP = 'topic: "sensors/{device}"\ncompression: gzip';
+
 /** Where what becomes of a message is not what the corpus proposes. */
-const OTHERWISE: Record<string, { outcome: string; because: string }> = {
-  'malformed-001': { outcome: 'readings', because: 'nan is no reading, but Time and TempUnit are text without a profile' },
-  'malformed-003': { outcome: 'readings', because: 'nan is no reading and no error: nothing is left to quarantine' },
+const OTHERWISE: Record<string, { outcome: string; device?: string; because: string }> = {
+  'malformed-001': { outcome: 'ignored', because: 'nan is no reading and no error, and there is nothing else: a sign of life' },
+  'malformed-003': { outcome: 'readings', device: 'awtrix_f1e2', because: 'nan is no error; the device is called as in the topic' },
   'malformed-004': { outcome: 'ignored', because: 'nan is no reading and no error' },
   'malformed-018': { outcome: 'ignored', because: 'unavailable is no reading and no error' },
   'malformed-020': { outcome: 'ignored', because: 'None is no reading and no error' },
-  'malformed-031': { outcome: 'not-a-number', because: 'no profile can ask for decimal commas yet' },
-  'malformed-037': { outcome: 'partial', because: 'the number is refused; lastseen is kept as the text it is' },
   'malformed-052': { outcome: 'ignored', because: 'valid, no readings: a sign of life' },
-  'malformed-060': { outcome: 'invalid-json', because: 'InfluxDB line protocol is not supported yet' },
-  'malformed-069': { outcome: 'invalid-json', because: 'InfluxDB line protocol is not supported yet' },
+  'malformed-081': { outcome: 'out-of-range', because: 'the value that is refused is all that there is' },
 };
 
-/** Cases whose payload is one scalar, and so come on a metric's own topic. */
-const SCALARS = new Set([
-  'malformed-004',
-  'malformed-018',
-  'malformed-020',
-  'malformed-025',
-  'malformed-031',
-  'malformed-033',
-  'malformed-035',
-  'malformed-078',
-  'malformed-087',
-  'malformed-089',
-]);
+const PROPOSED: Record<Case['expected']['action'], RegExp> = {
+  accept: /^readings$/,
+  'accept-partial': /^partial$/,
+  // A topic that no sensor speaks on is plain MQTT traffic.
+  ignore: /^(ignored|unrouted)$/,
+  reject: /^(invalid-json|invalid-utf8|not-a-number|not-an-object|clock-skew|parse-error)$/,
+};
 
-function decodeCase(one: Case): { decoded: Decoded; receivedAt: number } {
-  const rest = PROFILES[one.id];
-  const level = one.topic.split('/').at(-1) ?? '';
-  const kind = SCALARS.has(one.id) ? level : 'telemetry';
-  const template = SCALARS.has(one.id) ? 'sensors/{device}/{metric}' : 'sensors/{device}/telemetry';
-  const parsed = rest === undefined ? null : parseProfile({ path: one.id, text: `profile: p\ntopic: "${template}"\n${rest}` });
-  expect(parsed?.problems ?? []).toEqual([]);
-  const profiles = parsed?.parsed == null ? [] : [parsed.parsed.profile];
-  const decoder = createDecoder({ profiles, fleet: [], groups: [], unknown: 'accept' }, { devices: 10, metricsPerDevice: 100 });
-  const route = decoder.route(`sensors/d/${kind}`);
-  if (route === null) throw new Error('no route');
-  const payload = one.payloadBase64 === undefined ? Buffer.from(one.payload ?? '') : Buffer.from(one.payloadBase64, 'base64');
-  const receivedAt = one.arrival === undefined ? ARRIVAL : Date.parse(one.arrival) * 1000;
-  return { decoded: decoder.decode(route, payload, receivedAt), receivedAt };
+function decodeCase(
+  one: Case,
+  { profile, payload }: { profile: string | null; payload?: string },
+): { decoded: Decoded | null; receivedAt: number } {
+  const decoder = decoderWith(profile);
+  const route = decoder.route(one.topic);
+  const bytes = one.payloadBase64 === undefined ? Buffer.from(payload ?? one.payload ?? '') : Buffer.from(one.payloadBase64, 'base64');
+  const stamps = one.expected.values.flatMap(({ ts }) => (ts === undefined ? [] : [Date.parse(ts) * 1000]));
+  const receivedAt =
+    one.arrival !== undefined ? Date.parse(one.arrival) * 1000 : stamps.length > 0 ? Math.max(...stamps) + SECOND : ARRIVAL;
+  return { decoded: route === null ? null : decoder.decode(route, bytes, receivedAt), receivedAt };
 }
 
-function outcomeOf(decoded: Decoded): string {
+function outcomeOf(decoded: Decoded | null): string {
+  if (decoded === null) return 'unrouted';
   if (decoded.kind === 'readings') return decoded.rejected.length > 0 ? 'partial' : 'readings';
   return decoded.kind === 'rejected' ? decoded.reason : decoded.kind;
 }
 
-function proposedBy({ expected }: Case): RegExp {
-  if (expected.action === 'accept') return /^readings$/;
-  if (expected.action === 'accept-partial') return /^partial$/;
-  return expected.action === 'ignore' ? /^ignored$/ : /^(invalid-json|invalid-utf8|not-a-number|not-an-object|clock-skew|no-metric)$/;
-}
+const valuesOf = (decoded: Decoded | null): { device: string; metric: string; value: Value | undefined; at: number | null }[] =>
+  decoded?.kind !== 'readings'
+    ? []
+    : decoded.readings.flatMap(({ device, at, metrics, values }) =>
+        metrics.map((metric, index) => ({ device: device.id, metric, value: values[index], at })),
+      );
 
-function allValues(decoded: Decoded): Map<string, Value[]> {
-  const found = new Map<string, Value[]>();
-  if (decoded.kind !== 'readings') return found;
-  for (const { metrics, values } of decoded.readings) {
-    for (const [index, name] of metrics.entries()) found.set(name, [...(found.get(name) ?? []), values[index] ?? '']);
+function expectValues(decoded: Decoded | null, values: readonly Expected[], device?: string): void {
+  const found = valuesOf(decoded);
+  for (const expected of values) {
+    const same = found.filter(({ metric }) => metric === expected.metric);
+    expect(
+      same.map((one) => [one.device, one.value]),
+      expected.metric,
+    ).toEqual([[device ?? expected.device, expected.value]]);
+    if (expected.ts !== undefined) expect(same[0]?.at).toBe(Date.parse(expected.ts) * 1000);
   }
-  return found;
 }
 
 describe.skipIf(!existsSync(MALFORMED))('malformed payloads (skipped where ../shared/data is missing)', () => {
-  const cases = existsSync(MALFORMED) ? lines(MALFORMED) : [];
-  it.each(cases.map((one) => [one.id, one.class, one] as const))('%s %s', (id, _class, one) => {
-    const { decoded, receivedAt } = decodeCase(one);
-    const otherwise = OTHERWISE[id];
-    if (otherwise === undefined) expect(outcomeOf(decoded)).toMatch(proposedBy(one));
-    else expect(outcomeOf(decoded), otherwise.because).toBe(otherwise.outcome);
+  const cases = existsSync(MALFORMED)
+    ? readFileSync(MALFORMED, 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Case)
+    : [];
+  const named = (id: string): Case => {
+    const found = cases.find((one) => one.id === id);
+    if (found === undefined) throw new Error(`${id} is not there`);
+    return found;
+  };
 
-    const found = allValues(decoded);
-    if (decoded.kind === 'readings')
-      for (const { metric, value } of one.expected.values) expect(found.get(metric), metric).toEqual([value]);
-    for (const values of found.values()) for (const value of values) expect(value).not.toBeNaN();
-    // Whatever a device's clock says, nothing lands in 1970 or in the future.
-    if (decoded.kind !== 'readings') return;
-    for (const { at } of decoded.readings) {
+  it.each(cases.map((one) => [one.id, one.class, one] as const))('%s %s', (id, _class, one) => {
+    const { decoded, receivedAt } = decodeCase(one, { profile: profileOf(one) });
+    const otherwise = OTHERWISE[id];
+    if (otherwise === undefined) expect(outcomeOf(decoded)).toMatch(PROPOSED[one.expected.action]);
+    else expect(outcomeOf(decoded), otherwise.because).toBe(otherwise.outcome);
+    expectValues(decoded, one.expected.values, otherwise?.device);
+    for (const { value, at } of valuesOf(decoded)) {
+      expect(value).not.toBeNaN();
+      // Whatever a device's clock says, nothing lands in 1970 or in the future.
       expect(at === null || (at > Date.parse('2001-01-01') * 1000 && at <= receivedAt)).toBe(true);
-      const stamp = one.expected.values[0]?.ts;
-      if (stamp !== undefined) expect(at).toBe(Date.parse(stamp) * 1000);
     }
   });
 
-  it('that carry an unset clock are marked', () => {
-    const one = cases.find(({ id }) => id === 'malformed-063');
-    if (one === undefined) return;
-    const { decoded } = decodeCase(one);
+  it('an unset clock is marked', () => {
+    const one = named('malformed-063');
+    const { decoded } = decodeCase(one, { profile: profileOf(one) });
     expect(decoded).toMatchObject({ readings: [{ at: null, flags: FLAG_CLOCK_SKEW }] });
   });
-});
 
-describe.skipIf(!existsSync(GENERIC))('plain JSON of real devices (skipped where ../shared/data is missing)', () => {
-  const cases = existsSync(GENERIC)
-    ? (lines(GENERIC) as unknown as (Case & { expect: { metric: string; value: Value; ts?: string }[] })[])
-    : [];
-  it.each(cases.map((one) => [one.id, one] as const))('%s', (_id, one) => {
-    const { decoded } = decodeCase({ ...one, expected: { action: 'accept', values: [] } });
-    expect(outcomeOf(decoded)).toBe('readings');
-    if (decoded.kind !== 'readings') return;
-    for (const { metric, value, ts } of one.expect) {
-      const reading = decoded.readings.find(({ at, metrics, values }) => {
-        const isTime = ts === undefined || (at !== null && Math.floor(at / 1000) === Date.parse(ts));
-        return isTime && values[metrics.indexOf(metric)] === value;
-      });
-      expect(reading, `${metric} ${value} ${ts}`).toBeDefined();
-    }
+  it('a number stays a number, with a fraction or without', () => {
+    const one = named('malformed-078');
+    const { decoded } = decodeCase(one, { profile: profileOf(one), payload: one.then ?? '' });
+    expect(valuesOf(decoded).map(({ value }) => value)).toEqual([Number(one.then)]);
+  });
+
+  it('JSON is JSON on a topic for plain values, too', () => {
+    const one = named('malformed-089');
+    expectValues(decodeCase(one, { profile: 'topic: "{device}/status/{metric}"\ndecode: scalar' }).decoded, one.expected.values);
+  });
+
+  it('what is compressed is read where the profile says so', () => {
+    const one = named('malformed-083');
+    expectValues(decodeCase(one, { profile: GZIP }).decoded, one.ifProfileGzip ?? []);
+    expect(one.ifProfileGzip).toHaveLength(1);
   });
 });

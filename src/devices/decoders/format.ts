@@ -89,8 +89,8 @@ export const AVAILABILITY = 'availability';
 export function readJson(payload: Uint8Array): unknown {
   const text = readText(payload);
   if (text instanceof Refusal) return text;
-  // Only a long run of digits can be such an integer, and the exact way costs several times as much.
-  return parseJson(text, /\d{16}/.test(text) ? 'exact' : 'double');
+  // Only a long run of digits can be such an integer, and the exact way costs several times as much. Digits of a fraction or inside of text are none.
+  return parseJson(text, /(?:^|[:,[\s-])\d{16}/.test(text) ? 'exact' : 'double');
 }
 
 /** @returns a Refusal when the payload is no UTF-8 */

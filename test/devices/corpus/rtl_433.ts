@@ -1,0 +1,3 @@
+import type { Corpus } from './corpus.ts';
+
+export const rtl433: Corpus = { file: 'rtl_433' };
