@@ -43,25 +43,24 @@ export class LineReader {
   /** Past empty lines, comments and white space. */
   #skipToLine(): void {
     for (; this.#at < this.#text.length; this.#at++) {
-      const char = this.#text[this.#at];
-      if (char === '#') this.#at = endOfLine(this.#text, this.#at);
-      if (this.#text[this.#at] === '\n') this.#line += 1;
-      else if (!isBlank(this.#text[this.#at])) return;
+      if (this.#is(HASH)) this.#at = endOfLine(this.#text, this.#at);
+      if (this.#is(NEWLINE)) this.#line += 1;
+      else if (!isBlank(this.#text.charCodeAt(this.#at))) return;
     }
   }
 
   /** @returns what is wrong, as a sentence */
   #point(): Point | string {
-    const measurement = this.#name(', ');
+    const measurement = this.#name('');
     if (measurement === '') return 'no measurement';
     const tags: [string, string][] = [];
-    while (this.#text[this.#at] === ',') {
+    while (this.#is(COMMA)) {
       this.#at += 1;
-      const key = this.#name(',= ');
-      if (key === '' || this.#text[this.#at] !== '=') return 'a tag without a key or a value';
+      const key = this.#name('=');
+      if (key === '' || !this.#is(EQUALS)) return 'a tag without a key or a value';
       this.#at += 1;
-      const value = this.#name(',= ');
-      if (value === '' || this.#text[this.#at] === '=') return `the tag ${shown(key)} has no value`;
+      const value = this.#name('=');
+      if (value === '' || this.#is(EQUALS)) return `the tag ${shown(key)} has no value`;
       if (tags.some(([known]) => known === key)) return `the tag ${shown(key)} stands in it twice`;
       tags.push([key, value]);
       if (tags.length > TAGS_MAX) return `more than ${TAGS_MAX} tags`;
@@ -80,13 +79,13 @@ export class LineReader {
     const fields = keyed<unknown>();
     if (this.#isAtEnd()) return 'no fields';
     for (;;) {
-      const key = this.#name(',= ');
-      if (key === '' || this.#text[this.#at] !== '=') return key === '' ? 'a field without a key' : `the field ${shown(key)} has no value`;
+      const key = this.#name('=');
+      if (key === '' || !this.#is(EQUALS)) return key === '' ? 'a field without a key' : `the field ${shown(key)} has no value`;
       this.#at += 1;
-      const value = this.#text[this.#at] === '"' ? this.#string() : fieldValue(this.#bare());
+      const value = this.#is(QUOTE) ? this.#string() : fieldValue(this.#bare());
       if (value instanceof Refusal) return `the field ${shown(key)}: ${value.detail}`;
       fields[key] = value;
-      if (this.#text[this.#at] !== ',') return fields;
+      if (!this.#is(COMMA)) return fields;
       this.#at += 1;
     }
   }
@@ -100,20 +99,39 @@ export class LineReader {
     return Number(word);
   }
 
-  /** Up to one of `ends` that no backslash stands before, or white space. A backslash before anything else is itself. */
-  #name(ends: string): string {
+  /** Up to a comma, an equals sign where those end it, or white space, unless a backslash stands before. */
+  #name(end: '' | '='): string {
+    const text = this.#text;
+    const start = this.#at;
+    for (let at = start; at < text.length; at++) {
+      const char = text.charCodeAt(at);
+      if (char > EQUALS && char !== BACKSLASH) continue;
+      if (char === BACKSLASH) return this.#escapedName(end);
+      if (char === COMMA || isSpace(char) || (char === EQUALS && end === '=')) {
+        this.#at = at;
+        return text.slice(start, at);
+      }
+    }
+    this.#at = text.length;
+    return text.slice(start);
+  }
+
+  /** The same where there is a backslash in it. One before anything that ends no name is itself. */
+  #escapedName(end: '' | '='): string {
+    const text = this.#text;
+    const escapable = `, ${end}`;
     let name = '';
     let from = this.#at;
-    for (; this.#at < this.#text.length; this.#at++) {
-      const char = this.#text[this.#at] ?? '';
-      if (char === '\n' || ends.includes(char) || isBlank(char)) break;
-      const next = this.#text[this.#at + 1];
-      if (char !== '\\' || next === undefined || !ends.includes(next)) continue;
-      name += this.#text.slice(from, this.#at);
+    for (; this.#at < text.length; this.#at++) {
+      const char = text.charCodeAt(this.#at);
+      if (char === COMMA || isSpace(char) || (char === EQUALS && end === '=')) break;
+      const next = text[this.#at + 1];
+      if (char !== BACKSLASH || next === undefined || !escapable.includes(next)) continue;
+      name += text.slice(from, this.#at);
       from = this.#at + 1;
       this.#at += 1;
     }
-    return name + this.#text.slice(from, this.#at);
+    return name + text.slice(from, this.#at);
   }
 
   /** A text in quotation marks: it may go over several lines. */
@@ -129,7 +147,7 @@ export class LineReader {
         this.#at = at + 1;
         this.#line += lines;
         const value = text + this.#text.slice(from, at);
-        const isEnd = this.#isAtEnd() || this.#text[this.#at] === ',' || isBlank(this.#text[this.#at]);
+        const isEnd = this.#isAtEnd() || this.#is(COMMA) || isBlank(this.#text.charCodeAt(this.#at));
         return isEnd ? value : new Refusal('parse-error', 'more after the text than a comma or a time');
       }
       const next = this.#text[at + 1];
@@ -142,25 +160,32 @@ export class LineReader {
   }
 
   #bare(): string {
+    const text = this.#text;
     const start = this.#at;
-    while (this.#at < this.#text.length) {
-      const char = this.#text[this.#at] ?? '';
-      if (char === ',' || char === '\n' || isBlank(char)) break;
-      this.#at += 1;
+    let at = start;
+    for (; at < text.length; at++) {
+      const char = text.charCodeAt(at);
+      if (char <= COMMA && (char === COMMA || isSpace(char))) break;
     }
-    return this.#text.slice(start, this.#at);
+    this.#at = at;
+    return text.slice(start, at);
+  }
+
+  #is(char: number): boolean {
+    return this.#text.charCodeAt(this.#at) === char;
   }
 
   #skipBlanks(): void {
-    while (isBlank(this.#text[this.#at])) this.#at += 1;
+    while (isBlank(this.#text.charCodeAt(this.#at))) this.#at += 1;
   }
 
   #isAtEnd(): boolean {
-    return this.#at >= this.#text.length || this.#text[this.#at] === '\n';
+    return this.#at >= this.#text.length || this.#is(NEWLINE);
   }
 }
 
 const TAGS_MAX = 64;
+const [NEWLINE, QUOTE, HASH, COMMA, EQUALS, BACKSLASH] = [0x0a, 0x22, 0x23, 0x2c, 0x3d, 0x5c];
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?$/;
 const INTEGER = /^-?\d{1,20}$/;
 const NOT_A_NUMBER = /^[+-]?(?:nan|inf|infinity)$/i;
@@ -170,16 +195,17 @@ const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 const UINT64_MAX = 2n ** 64n - 1n;
 
-const isBlank = (char: string | undefined): boolean => char === ' ' || char === '\t' || char === '\r';
+const isBlank = (char: number): boolean => char === 0x20 || char === 0x09 || char === 0x0d;
+const isSpace = (char: number): boolean => char === NEWLINE || isBlank(char);
 
 function endOfLine(text: string, from: number): number {
   const end = text.indexOf('\n', from);
   return end === -1 ? text.length : end;
 }
 
-/** Few numbers are so long that only the exact way can tell. */
+/** Few numbers are so long that only the exact way can tell: nanoseconds of our time are 19 digits, of which the first is small. */
 const isOutside = (digits: string, min: bigint, max: bigint): boolean =>
-  digits.length > 18 && (BigInt(digits) < min || BigInt(digits) > max);
+  digits.length > 18 && !/^[1-8]\d{18}$/.test(digits) && (BigInt(digits) < min || BigInt(digits) > max);
 
 function fieldValue(word: string): number | string | boolean | null | Refusal {
   const suffix = word.at(-1);
