@@ -174,7 +174,8 @@ class DirectoryDecoder implements Decoder {
     for (const metric of metrics) {
       const fixed = typeof format === 'object' ? format.unitOf?.(metric) : null;
       const unit = part.units?.[metric] ?? bound[metric] ?? fixed ?? null;
-      if (unit !== null) units[metric] = unit;
+      // A metric may be called `constructor`, which every object has.
+      if (typeof unit === 'string') units[metric] = unit;
     }
     if (Object.keys(units).length > 0) this.learned.describe(device.id, { units });
   }

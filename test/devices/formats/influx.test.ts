@@ -45,6 +45,12 @@ describe('a line', () => {
     expect(readingsOf(decode(decoderWith(), 'influx/gw', payload))).toEqual(expected);
   });
 
+  it('with a field called constructor has no function for a unit', () => {
+    const decoder = decoderWith();
+    decode(decoder, 'influx/gw', 'w constructor=1,x=2');
+    expect(decoder.learned.description('w').units).toEqual({});
+  });
+
   it('may name a field __proto__, which is refused alone', () => {
     const decoded = decode(decoderWith(), 'influx/gw', 'w,__proto__=x __proto__=1,b=2');
     expect(readingsOf(decoded)).toEqual({ 'w,__proto__=x': [{ b: 2 }] });
