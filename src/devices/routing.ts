@@ -7,6 +7,7 @@ import { type DeviceDirectory, type FleetDevice, type Profile, SELF } from '../d
 import type { DeviceRef } from '../domain/reading.ts';
 import { type Codec, type Format, type Learned, topicKey } from './decoders/format.ts';
 import { type DefinedMetric, type JsonPath, parsePath } from './decoders/json.ts';
+import { jsonByDevice } from './decoders/json-by-device.ts';
 import { Refusal } from './decoders/value.ts';
 import { DISCOVERY, FORMATS, formatNamed } from './formats.ts';
 import { type InternedShape, nameProblem } from './interning.ts';
@@ -252,10 +253,18 @@ export function compileProfile(profile: Profile): CompiledProfile {
     metrics,
     metricByName: new Map(metrics.map((metric) => [metric.definition.name, metric])),
     time: profile.time === null ? null : pathOf(profile.time),
-    format: profile.decode === 'json' || profile.decode === 'scalar' ? profile.decode : formatNamed(profile.decode),
+    format: profileFormat(profile),
     codec: null,
-    claimed: new Set([...profile.metrics.flatMap(({ name, path }) => [name, path]), ...(profile.time === null ? [] : [profile.time])]),
+    claimed: new Set([
+      ...profile.metrics.flatMap(({ name, path }) => [name, path]),
+      ...[profile.time, profile.device].filter((path) => path !== null),
+    ]),
   };
+}
+
+function profileFormat({ decode, device }: Profile): RouteFormat {
+  if (decode === 'json') return device === null ? decode : jsonByDevice(pathOf(device));
+  return decode === 'scalar' ? decode : formatNamed(decode);
 }
 
 function pathOf(path: string): JsonPath {

@@ -55,8 +55,7 @@ function check(decoded: Decoded): void {
   for (const { device, at, metrics, values } of decoded.readings) {
     if (values.length === 0 || values.length !== metrics.length) throw new Error('values without names, or none');
     if (new Set(metrics).size !== metrics.length) throw new Error(`a name twice: ${metrics.join()}`);
-    if (device.id === '' || metrics.some((name) => name === '' || name === '__proto__'))
-      throw new Error(`names: ${device.id} ${metrics}`);
+    if (device.id === '' || metrics.some((name) => name === '' || name === '__proto__')) throw new Error(`names: ${device.id} ${metrics}`);
     if (at !== null && !Number.isSafeInteger(at)) throw new Error(`at ${at}`);
     for (const value of values) {
       const isValue = typeof value === 'number' ? Number.isFinite(value) : typeof value === 'string' || typeof value === 'boolean';
