@@ -39,9 +39,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** A library stays behind one folder, so that it can be exchanged. */
 const BEHIND: Readonly<Record<string, string>> = {
   aedes: 'src/ingest/',
+  cborg: 'src/devices/',
   fastify: 'src/web/',
   influx: 'src/history/',
   nodemailer: 'src/notify/',
+  pbf: 'src/devices/',
   '@marcbachmann/cel-js': 'src/rules/',
   'node:sqlite': 'src/sqlite/',
   mqtt: 'simulator/',

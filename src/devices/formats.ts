@@ -1,14 +1,28 @@
 /** The formats that are built in, by name. Plain `json` and `scalar` are the decoder's own. */
 import type { Format } from './decoders/format.ts';
 import { homeassistant } from './decoders/homeassistant.ts';
+import { influx } from './decoders/influx.ts';
 import { owntracks } from './decoders/owntracks.ts';
 import { rtl433 } from './decoders/rtl-433.ts';
 import { ruuvi } from './decoders/ruuvi.ts';
+import { senml, senmlCbor } from './decoders/senml.ts';
+import { sparkplugB } from './decoders/sparkplug.ts';
 import { theengs } from './decoders/theengs.ts';
 import { thingsboard } from './decoders/thingsboard.ts';
 
 /** Sorted by name. */
-export const FORMATS: readonly Format[] = [homeassistant, owntracks, rtl433, ruuvi, theengs, thingsboard];
+export const FORMATS: readonly Format[] = [
+  homeassistant,
+  influx,
+  owntracks,
+  rtl433,
+  ruuvi,
+  senml,
+  senmlCbor,
+  sparkplugB,
+  theengs,
+  thingsboard,
+];
 
 /** The format of topics that are known from a discovery message alone. */
 export const DISCOVERY: Format = homeassistant;

@@ -18,7 +18,7 @@ const CASE_MS_MAX = 50;
 const NOW = Date.parse('2026-04-03T08:00:00Z') * 1000;
 
 /** Small ones of our own, so that the run is worth something where ../shared/data is missing. */
-const OWN: readonly Uint8Array[] = [
+const OWN_TEXTS: readonly Uint8Array[] = [
   '{"a":{"b":[1,2,{"c":"x"}]},"ts":1559673838361,"v":"21,5"}',
   '[{"bn":"urn:dev:ow:1:","bt":1.5e9,"n":"t","u":"Cel","v":21.5},{"n":"h","vb":true}]',
   'm,device=a t=1.5,b=true,s="x" 1556813561098000000',
@@ -26,9 +26,22 @@ const OWN: readonly Uint8Array[] = [
   '21.5',
   'online',
 ].map((text) => Buffer.from(text));
+const OWN_BYTES: readonly Uint8Array[] = [
+  // SenML in CBOR: two records, with base name, base time and a time of its own.
+  'gqUAYXQBY0NlbAL5TWAhYmQ6IhppgA6AowBhaAT1BiQ=',
+  // Sparkplug B: a birth with an alias, a property, a template and a data set; then what the alias says.
+  'CIDY7JLVMxIoCghJbnB1dHMvQRABIANQ+////w9KEgoHZW5nVW5pdBIHCAxCA2JhchIYCgN1ZHQgE5IBDhIMCgF4aQAAAAAAAPg/EhgKA3NldCAQigEOCAESAWMaAQMiBAoCCAcYAA==',
+  'CIDY7JLVMxIEEAFQBQ==',
+].map((text) => Buffer.from(text, 'base64'));
+/** Of formats that go by more of the topic than a level or two. */
+const OWN_TOPICS = ['spBv1.0/g/NBIRTH/e', 'spBv1.0/g/NDATA/e', 'spBv1.0/g/DBIRTH/e/d', 'spBv1.0/g/NDEATH/e'];
 
 const corpora = CORPORA.filter(({ file }) => isThere(file));
-const seeds = [...OWN, ...corpora.flatMap((corpus) => rowsOf(corpus.file).map((row) => corpus.payloadOf?.(row) ?? bytesOf(row)))];
+const seeds = [
+  ...OWN_TEXTS,
+  ...OWN_BYTES,
+  ...corpora.flatMap((corpus) => rowsOf(corpus.file).map((row) => corpus.payloadOf?.(row) ?? bytesOf(row))),
+];
 const realTopics = corpora.flatMap((corpus) => rowsOf(corpus.file).flatMap((row) => row.topic ?? []));
 
 /** One decoder with a profile for each format on a topic of its own, so that each reads whatever comes. */
@@ -46,7 +59,7 @@ function decoderOfAll(): { decoder: Decoder; topics: string[] } {
   const decoder = createDecoder({ profiles, fleet: [], groups: [], unknown: 'accept' }, { devices: 5000, metricsPerDevice: 500 });
   const own = names.flatMap((name) => [`fuzz/${name}/d`, `fuzz/${name}/d/SENSOR`, `fuzz/${name}/d/a/b`]);
   const builtIn = FORMATS.flatMap(({ topics }) => topics.map((topic) => topic.replace(/\{\w+\}/g, 'x').replace('#', 'y/z')));
-  return { decoder, topics: [...own, ...builtIn, ...realTopics] };
+  return { decoder, topics: [...own, ...builtIn, ...OWN_TOPICS, ...realTopics] };
 }
 
 function check(decoded: Decoded): void {
