@@ -61,6 +61,8 @@ export interface Format {
   readonly name: string;
   /** Topics on which it is understood without a profile. `#` at the end: any further levels. */
   readonly topics: readonly string[];
+  /** Which of these topics are really its own, where a template cannot say so (`switch:0`, `switch:1` …). Absent: all of them. */
+  speaksOn?(match: TopicMatch): boolean;
   /** True: its messages name their devices, so a topic need not. */
   readonly namesDevices: boolean;
   /** True: an empty payload says something, too. */
