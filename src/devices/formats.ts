@@ -1,9 +1,10 @@
 /** The formats that are built in, by name. Plain `json` and `scalar` are the decoder's own. */
 import type { Format } from './decoders/format.ts';
 import { homeassistant } from './decoders/homeassistant.ts';
+import { tasmota } from './decoders/tasmota.ts';
 
 /** Sorted by name. */
-export const FORMATS: readonly Format[] = [homeassistant];
+export const FORMATS: readonly Format[] = [homeassistant, tasmota];
 
 /** The format of topics that are known from a discovery message alone. */
 export const DISCOVERY: Format = homeassistant;

@@ -1,5 +1,6 @@
 /** Every corpus that there is, in the order of its file's name. A file without an entry is plain JSON without a profile. */
 import type { Corpus } from './corpus.ts';
 import { homeassistantDiscovery } from './homeassistant-discovery.ts';
+import { tasmota } from './tasmota.ts';
 
-export const CORPORA: readonly Corpus[] = [homeassistantDiscovery];
+export const CORPORA: readonly Corpus[] = [homeassistantDiscovery, tasmota];
