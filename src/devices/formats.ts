@@ -2,9 +2,10 @@
 import type { Format } from './decoders/format.ts';
 import { homeassistant } from './decoders/homeassistant.ts';
 import { tasmota } from './decoders/tasmota.ts';
+import { zigbee2mqtt } from './decoders/zigbee2mqtt.ts';
 
 /** Sorted by name. */
-export const FORMATS: readonly Format[] = [homeassistant, tasmota];
+export const FORMATS: readonly Format[] = [homeassistant, tasmota, zigbee2mqtt];
 
 /** The format of topics that are known from a discovery message alone. */
 export const DISCOVERY: Format = homeassistant;

@@ -96,6 +96,12 @@ export function readText(payload: Uint8Array): string | Refusal {
   return payloadText(payload) ?? new Refusal('invalid-utf8', 'the payload is not UTF-8 text');
 }
 
+/** True when it begins like a JSON object: for topics on which a format sends either that or a word. */
+export function beginsObject(payload: Uint8Array): boolean {
+  for (const byte of payload) if (byte > 0x20) return byte === 0x7b;
+  return false;
+}
+
 /** What is no JSON object is a refusal. */
 export function readObject(payload: Uint8Array): JsonObject | Refusal {
   const document = readJson(payload);

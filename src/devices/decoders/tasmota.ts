@@ -9,7 +9,7 @@
  * Source: https://tasmota.github.io/docs/MQTT/, https://tasmota.github.io/docs/JSON-Status-Responses/; units as in hatasmota's sensor.py.
  */
 import { amend, namesIn } from './amend.ts';
-import { AVAILABILITY, type Format, type FormatMessage, type Part, readObject, readText } from './format.ts';
+import { AVAILABILITY, beginsObject, type Format, type FormatMessage, type Part, readObject, readText } from './format.ts';
 import { isObject, type JsonObject } from './json.ts';
 import { Refusal, shown } from './value.ts';
 
@@ -44,7 +44,7 @@ function deviceOf(device: string | null, rest: readonly string[]): string | null
 function readKind(kind: string, { payload }: FormatMessage): JsonObject | Refusal | null {
   if (kind === 'INFO1' || kind === 'INFO2') return null;
   // Answers come on a topic of the command's name where the device is set so (SetOption4), as JSON.
-  const isWord = kind === 'LWT' || (/^(?:POWER|SWITCH|BUTTON)/.test(kind) && payload[0] !== OPENING_BRACE);
+  const isWord = kind === 'LWT' || (/^(?:POWER|SWITCH|BUTTON)/.test(kind) && !beginsObject(payload));
   if (isWord) return readWord(kind, payload);
   const document = readObject(payload);
   if (document instanceof Refusal) return document;
@@ -53,7 +53,6 @@ function readKind(kind: string, { payload }: FormatMessage): JsonObject | Refusa
   return /^(?:SWITCH|BUTTON)/.test(kind) ? { [kind]: document } : document;
 }
 
-const OPENING_BRACE = 0x7b;
 /** What a RESULT says of the device's state; anything else in it is a setting. */
 const STATES =
   /^(?:Time|Epoch|TempUnit|(?:POWER|Dimmer|CT|White|Channel|Switch|Button|Shutter|Counter|PWM|FanSpeed)\d*|(?:Rf|Ir|Zb|Lw)Received)$/;

@@ -2,5 +2,6 @@
 import type { Corpus } from './corpus.ts';
 import { homeassistantDiscovery } from './homeassistant-discovery.ts';
 import { tasmota } from './tasmota.ts';
+import { zigbee2mqtt } from './zigbee2mqtt.ts';
 
-export const CORPORA: readonly Corpus[] = [homeassistantDiscovery, tasmota];
+export const CORPORA: readonly Corpus[] = [homeassistantDiscovery, tasmota, zigbee2mqtt];
