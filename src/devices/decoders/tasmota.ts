@@ -19,7 +19,7 @@ const PREFIXES = new Set(['tele', 'stat']);
 export const tasmota: Format = {
   name: 'tasmota',
   topics: ['tele/{device}/#', 'stat/{device}/#', '{device}/tele/#', '{device}/stat/#'],
-  speaksOn: ({ rest }) => KINDS.test(rest.at(-1) ?? ''),
+  speaksOn: (levels) => levels.length > 2 && KINDS.test(levels.at(-1) ?? ''),
   namesDevices: false,
   bearsTime: true,
   read(message) {

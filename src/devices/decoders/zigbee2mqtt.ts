@@ -15,6 +15,7 @@ import {
   type Format,
   type FormatMessage,
   type Learned,
+  levelsAfterDevice,
   type Part,
   readJson,
   readObject,
@@ -33,9 +34,8 @@ export const zigbee2mqtt: Format = {
   namesDevices: false,
   bearsTime: true,
   read(message, learned) {
-    const { match, levels } = message;
-    // Not only in `rest`: a profile's topic may end with a level of its own.
-    const last = match.rest.at(-1) ?? (levels.at(-1) === match.device ? '' : (levels.at(-1) ?? ''));
+    const { match } = message;
+    const last = levelsAfterDevice(message).at(-1);
     if (match.device === 'bridge') return readBridge(last, message, learned);
     if (isCommand(match.rest)) return [];
     const name = [match.device ?? '', ...match.rest];
@@ -101,7 +101,7 @@ function readAttribute(payload: Uint8Array, levels: readonly string[]): readonly
 const LIST = /^-?\d+(?:\.\d+)?(?:,-?\d+(?:\.\d+)?)+$/;
 
 /** Only whether the bridge is there is a reading of it; its list of devices says the units of theirs. */
-function readBridge(kind: string, message: FormatMessage, learned: Learned): readonly Part[] | Refusal {
+function readBridge(kind: string | undefined, message: FormatMessage, learned: Learned): readonly Part[] | Refusal {
   if (kind === 'state') return readAvailability(message, null);
   if (kind !== 'devices') return [];
   const devices = readJson(message.payload);
