@@ -16,7 +16,7 @@ import { gunzip } from './decoders/gzip.ts';
 import { boundUnits } from './decoders/homeassistant.ts';
 import { type Collected, collectAll, collectDefined, isObject, type JsonObject, lookUp, parseJson } from './decoders/json.ts';
 import { decodeScalar, payloadText } from './decoders/scalar.ts';
-import { postedFreely, postedValue, Refusal, shown } from './decoders/value.ts';
+import { freeValue, postedValue, Refusal, shown, typedValue } from './decoders/value.ts';
 import { NameTree, nameProblem, RecentMap, ShapeTable } from './interning.ts';
 import { LearnedTable } from './learned.ts';
 import { type ClosedRoute, type OpenRoute, type Route, Router, type SharedRoute, scalarName, type Way } from './routing.ts';
@@ -154,10 +154,11 @@ class DirectoryDecoder implements Decoder {
     collected.values = [];
     if (part.refusals !== undefined) collected.refusals.push(...part.refusals);
     const ownTime = profile?.time == null ? undefined : lookUp(part.values, profile.time);
-    const time = timeOf(profile?.profile ?? null, ownTime ?? part.at, receivedAt);
+    const time = timeOf(profile?.profile ?? null, ownTime ?? part.at ?? sinceReceipt(part, receivedAt), receivedAt);
     if (time instanceof Refusal) return time;
     if (profile !== null) collectDefined(part.values, profile.metrics, collected);
-    const refusal = collectAll(part.values, this.#names, profile?.claimed ?? NOTHING_CLAIMED, collected);
+    const convert = part.isTyped === true ? typedValue : freeValue;
+    const refusal = collectAll(part.values, this.#names, profile?.claimed ?? NOTHING_CLAIMED, collected, convert);
     if (refusal !== null) return refusal;
     const shapeBefore = route.lastShape;
     const reading = this.#reading(route, time);
@@ -209,7 +210,7 @@ class DirectoryDecoder implements Decoder {
       const problem = name === '__proto__' ? 'a metric cannot be called __proto__' : nameProblem(name);
       const definition = route.profile?.metricByName.get(name)?.definition;
       if (problem !== null) collected.refusals.push(new Refusal('invalid-metric', problem));
-      else keep(collected, name, definition === undefined ? postedFreely(value) : postedValue(definition, value));
+      else keep(collected, name, definition === undefined ? typedValue(value) : postedValue(definition, value));
     }
     const reading = this.#reading(route, at === null ? RECEIPT : { at, flags: FLAG_DEVICE_TIME });
     return finish(route.device.id, reading === null ? [] : [reading], collected.refusals);
@@ -345,6 +346,9 @@ function closedBy(route: ClosedRoute): Decoded {
   const { kind, device, reason, detail } = route.closed;
   return kind === 'refused' ? { kind, detail } : { kind, device, reason, detail };
 }
+
+/** µs, where the message tells its time from now on. */
+const sinceReceipt = ({ offsetS }: Part, receivedAt: number): number | null => (offsetS === undefined ? null : receivedAt + offsetS * 1e6);
 
 /** The device that all parts of a message are of, or null. */
 function onlyDevice(parts: readonly Part[]): string | null {

@@ -4,7 +4,7 @@
  */
 import type { MetricDefinition } from '../../domain/device.ts';
 import type { NameNode, NameTree } from '../interning.ts';
-import { definedValue, freeValue, Refusal } from './value.ts';
+import { type Converted, definedValue, freeValue, Refusal } from './value.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -58,20 +58,30 @@ export interface Collected {
   sawInexact: boolean;
 }
 
-/** Every value of the object under its dotted path, but for what a profile has claimed. */
-export function collectAll(object: JsonObject, names: NameTree, claimed: ReadonlySet<string>, into: Collected): Refusal | null {
-  return collect(object, { names, claimed, node: names.root, depth: 1 }, into);
+/**
+ * Every value of the object under its dotted path, but for what a profile has claimed.
+ * @param convert what becomes of a value
+ */
+export function collectAll(
+  object: JsonObject,
+  names: NameTree,
+  claimed: ReadonlySet<string>,
+  into: Collected,
+  convert: (raw: unknown) => Converted = freeValue,
+): Refusal | null {
+  return collect(object, { names, claimed, convert, node: names.root, depth: 1 }, into);
 }
 
 interface Branch {
   readonly names: NameTree;
   readonly claimed: ReadonlySet<string>;
+  readonly convert: (raw: unknown) => Converted;
   readonly node: NameNode;
   readonly depth: number;
 }
 
 function collect(object: JsonObject, at: Branch, into: Collected): Refusal | null {
-  const { names, claimed } = at;
+  const { names, claimed, convert } = at;
   for (const key in object) {
     const raw = object[key];
     if (raw === null || (at.depth === 1 && claimed.has(key))) continue;
@@ -79,7 +89,7 @@ function collect(object: JsonObject, at: Branch, into: Collected): Refusal | nul
     if (claimed.has(node.name)) continue;
     if (typeof raw === 'object') {
       if (at.depth >= DEPTH_MAX) return new Refusal('too-deep', `nested deeper than ${DEPTH_MAX} levels`);
-      const refusal = collect(raw as JsonObject, { names, claimed, node, depth: at.depth + 1 }, into);
+      const refusal = collect(raw as JsonObject, { names, claimed, convert, node, depth: at.depth + 1 }, into);
       if (refusal !== null) return refusal;
       continue;
     }
@@ -88,7 +98,7 @@ function collect(object: JsonObject, at: Branch, into: Collected): Refusal | nul
       continue;
     }
     if (typeof raw === 'number' && isInexact(raw)) into.sawInexact = true;
-    const value = freeValue(raw);
+    const value = convert(raw);
     if (value instanceof Refusal) into.refusals.push(new Refusal(value.reason, `${node.name}: ${value.detail}`));
     else if (value !== undefined) {
       if (into.values.length >= VALUES_MAX) return new Refusal('too-many-values', `more than ${VALUES_MAX} values in one message`);

@@ -101,11 +101,11 @@ export function postedValue(definition: MetricDefinition, value: Value): Convert
   return typeof value === 'number' ? inRange(definition, value) : typeof value === 'string' ? textOf(value) : value;
 }
 
-/** A value that comes by name without a profile: JSON's types are taken at their word, a number as text stays text. */
-export function postedFreely(value: Value): Converted {
-  if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
-  if (typeof value !== 'string') return value;
-  return isAbsentWord(value) ? undefined : textOf(value);
+/** A value without a profile from where types are meant (a format that has them, HTTP): a number as text stays text. */
+export function typedValue(raw: unknown): Converted {
+  if (typeof raw === 'number') return Number.isFinite(raw) ? raw : undefined;
+  if (typeof raw === 'boolean') return raw;
+  return typeof raw !== 'string' || isAbsentWord(raw) ? undefined : textOf(raw);
 }
 
 /** For messages. Lists and objects are named, not shown: they may be large, and nested deeper than the stack is. */
