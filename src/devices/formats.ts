@@ -1,12 +1,15 @@
 /** The formats that are built in, by name. Plain `json` and `scalar` are the decoder's own. */
+
+import { esphome } from './decoders/esphome.ts';
 import type { Format } from './decoders/format.ts';
 import { homeassistant } from './decoders/homeassistant.ts';
+import { homie } from './decoders/homie.ts';
 import { shelly } from './decoders/shelly.ts';
 import { tasmota } from './decoders/tasmota.ts';
 import { zigbee2mqtt } from './decoders/zigbee2mqtt.ts';
 
 /** Sorted by name. */
-export const FORMATS: readonly Format[] = [homeassistant, shelly, tasmota, zigbee2mqtt];
+export const FORMATS: readonly Format[] = [esphome, homeassistant, homie, shelly, tasmota, zigbee2mqtt];
 
 /** The format of topics that are known from a discovery message alone. */
 export const DISCOVERY: Format = homeassistant;

@@ -105,7 +105,9 @@ export function readText(payload: Uint8Array): string | Refusal {
 
 /** The levels of the topic after the device's: what `#` stands for, and what a template has there itself. */
 export function levelsAfterDevice({ levels, match }: FormatMessage): readonly string[] {
-  return match.device === null ? levels : levels.slice(levels.indexOf(match.device) + 1);
+  if (match.device === null) return levels;
+  // The last that can be it: `homie/homie/…` is a device of that name.
+  return levels.slice(levels.lastIndexOf(match.device, levels.length - match.rest.length - 1) + 1);
 }
 
 /** True when it begins like a JSON object: for topics on which a format sends either that or a word. */
