@@ -150,7 +150,7 @@ export class Router {
     let best: Way | null = null;
     for (const candidate of this.#candidates) {
       const match = matchTemplate(candidate.template, levels);
-      if (match === null) continue;
+      if (match === null || !speaksOn(candidate, levels)) continue;
       best ??= { topic, levels, candidate, match };
       const named = match.device === null ? null : (this.#fleet.get(match.device)?.profile ?? null);
       if (named !== null && candidate.profile?.profile.name === named) {
@@ -231,6 +231,10 @@ function refOf(known: KnownDevice, profile: string | null, labels: Record<string
 }
 
 const isFormat = (format: RouteFormat | null): format is Format => typeof format === 'object' && format !== null;
+
+/** A profile's topics are its own, whatever they look like. */
+const speaksOn = ({ profile, format }: Candidate, levels: readonly string[]): boolean =>
+  profile !== null || !isFormat(format) || format.speaksOn?.(levels) !== false;
 
 /** A profile's own format counts on its own topics; elsewhere a topic's, unless the profile's is one of those that nothing else speaks. */
 function formatOf(profile: CompiledProfile | null, { candidate, match }: Way): RouteFormat {
