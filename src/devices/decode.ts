@@ -49,6 +49,7 @@ export interface DecoderLimits {
 
 const ROUTES_MAX = 100_000;
 const READINGS_PER_MESSAGE_MAX = 1000;
+const NO_DEVICE = new Refusal('no-device', 'neither the topic nor the message names the device');
 const NOTHING_CLAIMED: ReadonlySet<string> = new Set();
 
 /** @param before the one whose place it takes: devices that have spoken count on against the limits, and what was learned holds */
@@ -140,7 +141,7 @@ class DirectoryDecoder implements Decoder {
         if (reading instanceof Refusal) collected.refusals.push(reading);
         else if (reading !== null) readings.push(reading);
       } else if (own.kind === 'shared') {
-        collected.refusals.push(new Refusal('no-device', 'neither the topic nor the message names the device'));
+        collected.refusals.push(...(part.refusals ?? [NO_DEVICE]));
       } else if (own.closed.kind === 'refused') {
         if (parts.length === 1) return closedBy(own);
       } else collected.refusals.push(new Refusal(own.closed.reason, own.closed.detail));

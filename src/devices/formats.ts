@@ -1,27 +1,38 @@
 /** The formats that are built in, by name. Plain `json` and `scalar` are the decoder's own. */
+
+import { esphome } from './decoders/esphome.ts';
 import type { Format } from './decoders/format.ts';
 import { homeassistant } from './decoders/homeassistant.ts';
+import { homie } from './decoders/homie.ts';
 import { influx } from './decoders/influx.ts';
 import { owntracks } from './decoders/owntracks.ts';
 import { rtl433 } from './decoders/rtl-433.ts';
 import { ruuvi } from './decoders/ruuvi.ts';
 import { senml, senmlCbor } from './decoders/senml.ts';
+import { shelly } from './decoders/shelly.ts';
 import { sparkplugB } from './decoders/sparkplug.ts';
+import { tasmota } from './decoders/tasmota.ts';
 import { theengs } from './decoders/theengs.ts';
 import { thingsboard } from './decoders/thingsboard.ts';
+import { zigbee2mqtt } from './decoders/zigbee2mqtt.ts';
 
 /** Sorted by name. */
 export const FORMATS: readonly Format[] = [
+  esphome,
   homeassistant,
+  homie,
   influx,
   owntracks,
   rtl433,
   ruuvi,
   senml,
   senmlCbor,
+  shelly,
   sparkplugB,
+  tasmota,
   theengs,
   thingsboard,
+  zigbee2mqtt,
 ];
 
 /** The format of topics that are known from a discovery message alone. */

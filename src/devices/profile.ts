@@ -116,6 +116,10 @@ export const profileForm = strictObject({
     ),
   decode: decode.default('json').describe('The format of the payload.'),
   compression: z.enum(['gzip']).optional().describe('How the payload is compressed. Left out, it is not.'),
+  device: path
+    .optional()
+    .describe('Path of the device’s id in the payload, with `decode: json`. The topic needs no {device} then.')
+    .meta({ examples: ['device_id'] }),
   time: path
     .optional()
     .describe('Path of the device’s own time: a number (s, ms, µs or ns, by its size) or text. Left out, the time of receipt counts.'),
@@ -197,6 +201,7 @@ function profileOf(data: z.output<typeof profileForm>): Profile {
     topics: data.topic ?? [],
     decode: data.decode,
     compression: data.compression ?? null,
+    device: data.device ?? null,
     time: data.time ?? null,
     timezone: data.timezone ?? null,
     clock: data.clock ?? (data.time !== undefined || bearsTime(data.decode) ? 'device' : 'server'),
@@ -232,12 +237,20 @@ function contradictionsOf(profile: Profile, file: YamlFile): TocsinError[] {
   }
   if (profile.clock === 'device' && profile.time === null && !bearsTime(profile.decode))
     problem(['clock'], 'clock: device needs a time', 'add `time:`, the path of the device time');
-  const namesDevices = FORMATS.some((format) => format.name === profile.decode && format.namesDevices);
+  if (profile.device !== null && profile.decode !== 'json')
+    problem(['device'], `${profile.decode} has its own way to name a device`, 'leave it out: it goes with decode: json');
+  const namesDevices = profile.device !== null || FORMATS.some((format) => format.name === profile.decode && format.namesDevices);
   for (const [index, text] of profile.topics.entries()) {
     const template = parseTemplate(text);
     if (typeof template === 'string' || template.namesDevice || namesDevices) continue;
     const at = Array.isArray(fieldOf(file.value, 'topic')) ? ['topic', index] : ['topic'];
-    problem(at, 'topic: it has no {device}: which level names the device?', `${profile.decode} does not name its devices in the message`);
+    problem(
+      at,
+      'topic: it has no {device}: which level names the device?',
+      profile.decode === 'json'
+        ? 'or `device:`, the path of its id in the payload?'
+        : `${profile.decode} does not name its devices in the message`,
+    );
   }
   if (profile.decode === 'scalar') {
     if (profile.time !== null) problem(['time'], 'a scalar holds no time', 'leave it out: the time of receipt counts');

@@ -7,6 +7,7 @@ import { type DeviceDirectory, type FleetDevice, type Profile, SELF } from '../d
 import type { DeviceRef } from '../domain/reading.ts';
 import { type Codec, type Format, type Learned, topicKey } from './decoders/format.ts';
 import { type DefinedMetric, type JsonPath, parsePath } from './decoders/json.ts';
+import { jsonByDevice } from './decoders/json-by-device.ts';
 import { Refusal } from './decoders/value.ts';
 import { DISCOVERY, FORMATS, formatNamed } from './formats.ts';
 import { type InternedShape, nameProblem } from './interning.ts';
@@ -149,7 +150,7 @@ export class Router {
     let best: Way | null = null;
     for (const candidate of this.#candidates) {
       const match = matchTemplate(candidate.template, levels);
-      if (match === null) continue;
+      if (match === null || !speaksOn(candidate, levels)) continue;
       best ??= { topic, levels, candidate, match };
       const named = match.device === null ? null : (this.#fleet.get(match.device)?.profile ?? null);
       if (named !== null && candidate.profile?.profile.name === named) {
@@ -231,6 +232,10 @@ function refOf(known: KnownDevice, profile: string | null, labels: Record<string
 
 const isFormat = (format: RouteFormat | null): format is Format => typeof format === 'object' && format !== null;
 
+/** A profile's topics are its own, whatever they look like. */
+const speaksOn = ({ profile, format }: Candidate, levels: readonly string[]): boolean =>
+  profile !== null || !isFormat(format) || format.speaksOn?.(levels) !== false;
+
 /** A profile's own format counts on its own topics; elsewhere a topic's, unless the profile's is one of those that nothing else speaks. */
 function formatOf(profile: CompiledProfile | null, { candidate, match }: Way): RouteFormat {
   if (profile !== null && (profile === candidate.profile || isFormat(profile.format))) return profile.format;
@@ -252,10 +257,18 @@ export function compileProfile(profile: Profile): CompiledProfile {
     metrics,
     metricByName: new Map(metrics.map((metric) => [metric.definition.name, metric])),
     time: profile.time === null ? null : pathOf(profile.time),
-    format: profile.decode === 'json' || profile.decode === 'scalar' ? profile.decode : formatNamed(profile.decode),
+    format: profileFormat(profile),
     codec: null,
-    claimed: new Set([...profile.metrics.flatMap(({ name, path }) => [name, path]), ...(profile.time === null ? [] : [profile.time])]),
+    claimed: new Set([
+      ...profile.metrics.flatMap(({ name, path }) => [name, path]),
+      ...[profile.time, profile.device].filter((path) => path !== null),
+    ]),
   };
+}
+
+function profileFormat({ decode, device }: Profile): RouteFormat {
+  if (decode === 'json') return device === null ? decode : jsonByDevice(pathOf(device));
+  return decode === 'scalar' ? decode : formatNamed(decode);
 }
 
 function pathOf(path: string): JsonPath {

@@ -31,6 +31,8 @@ export interface Profile {
   readonly decode: string;
   /** How the payload is compressed, or null. */
   readonly compression: 'gzip' | null;
+  /** Dotted path of the device's id in a JSON payload, or null: the topic names it. */
+  readonly device: string | null;
   /** Dotted path of the device time, or null: the time of receipt counts. */
   readonly time: string | null;
   /** IANA zone of times without one, or null. */

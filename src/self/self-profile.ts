@@ -40,6 +40,7 @@ export function selfProfile(everyMs: number | null): Profile {
     topics: [],
     decode: 'json',
     compression: null,
+    device: null,
     time: null,
     timezone: null,
     clock: 'server',

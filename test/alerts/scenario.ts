@@ -28,6 +28,7 @@ export const profileOf = (changes: Partial<Profile> = {}): Profile => ({
   topics: ['sensors/{device}/telemetry'],
   decode: 'json',
   compression: null,
+  device: null,
   time: 'ts',
   timezone: null,
   clock: 'device',

@@ -169,7 +169,7 @@ describe('schema and validator', () => {
     ['rules', rule('labels: [a]')],
     ['profile', 'topic: a/{device}'],
     ['profile', 'profile: readings'],
-    ['profile', 'profile: p\ndecode: tasmota'],
+    ['profile', 'profile: p\ndecode: tasmoto'],
     ['profile', 'profile: p\nlateness: off'],
     ['profile', 'profile: p\nmaxPast: never'],
     ['profile', 'profile: p\nclock: mine'],

@@ -403,6 +403,40 @@ describe('limits', () => {
   });
 });
 
+describe('a profile with `device`', () => {
+  const decoder = decoderWith(['profile: p\ntopic: iot/telemetry\ndevice: meta.id\ntime: ts\nmetrics: {t: {range: [0, 50]}}']);
+  const read = (payload: unknown): Decoded => decode(decoder, 'iot/telemetry', JSON.stringify(payload));
+
+  it('takes it from the payload, also of each element of a list', () => {
+    expect(read({ meta: { id: 'a' }, t: 1 })).toMatchObject({
+      device: 'a',
+      readings: [{ device: { id: 'a', profile: 'p' }, metrics: ['t'], values: [1] }],
+    });
+    expect(
+      read([
+        { meta: { id: 'a' }, t: 1 },
+        { meta: { id: 7 }, t: 2 },
+      ]),
+    ).toMatchObject({
+      device: null,
+      readings: [{ device: { id: 'a' } }, { device: { id: '7' }, values: [2] }],
+    });
+  });
+
+  it('refuses what names none, and keeps the rest', () => {
+    expect(read({ t: 1 })).toMatchObject({ kind: 'rejected', reason: 'no-device' });
+    expect(read([{ meta: { id: 'a' }, t: 99 }, { t: 1 }, 5, { meta: { id: 'b' }, t: 3 }])).toMatchObject({
+      readings: [{ device: { id: 'b' } }],
+      rejected: [{ reason: 'out-of-range' }, { reason: 'no-device' }, { reason: 'not-an-object' }],
+    });
+  });
+
+  it('goes with plain JSON alone', () => {
+    const { problems } = parseProfile({ path: 'p', text: 'profile: p\ntopic: a\ndevice: id\ndecode: scalar\nmetrics: {t: }' });
+    expect(problems.map(({ message }) => message)).toContain('scalar has its own way to name a device');
+  });
+});
+
 describe('values posted by name', () => {
   const decoder = decoderWith([
     'profile: p\ntopic: "sensors/{device}/telemetry"\nmetrics: {a: {path: x.y, scale: 0.1, range: [0, 10]}, s: {type: text}}\nmaxPast: 1h',

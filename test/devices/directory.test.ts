@@ -40,6 +40,7 @@ describe('the devices folder', () => {
         topics: ['sensors/{device}/telemetry'],
         decode: 'json',
         compression: null,
+        device: null,
         time: 'ts',
         timezone: null,
         clock: 'device',
@@ -275,7 +276,7 @@ describe('a profile', () => {
     ['profile: readings', '1:10 profile: this name is taken by devices without a profile'],
     [
       'profile: p\ntopic: a/b',
-      '2:8 topic: it has no {device}: which level names the device? | json does not name its devices in the message',
+      '2:8 topic: it has no {device}: which level names the device? | or `device:`, the path of its id in the payload?',
     ],
     [
       'profile: p\ntopic: ["x/{device}", "a/+/{device}"]',

@@ -6,6 +6,7 @@ export const timed: Profile = {
   topics: ['timed/{device}'],
   decode: 'json',
   compression: null,
+  device: null,
   time: 'ts',
   timezone: null,
   clock: 'device',

@@ -119,6 +119,7 @@ export const directory: DeviceDirectory = {
       topics: ['sensors/{device}/telemetry'],
       decode: 'json',
       compression: null,
+      device: null,
       time: 'ts',
       timezone: null,
       clock: 'device',

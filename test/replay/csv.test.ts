@@ -30,6 +30,7 @@ const PROFILE: Profile = {
   topics: [],
   decode: 'json',
   compression: null,
+  device: null,
   time: 'ts',
   timezone: null,
   clock: 'device',

@@ -65,6 +65,11 @@ export interface Format {
   readonly name: string;
   /** Topics on which it is understood without a profile. `#` at the end: any further levels. */
   readonly topics: readonly string[];
+  /**
+   * Which of these topics are really its own, where a template cannot say so (`switch:0`, `switch:1` …). Absent: all of them.
+   * @param levels the topic, split at `/`
+   */
+  speaksOn?(levels: readonly string[]): boolean;
   /** True: its messages name their devices, so a topic need not. */
   readonly namesDevices: boolean;
   /** True: an empty payload says something, too. */
@@ -96,6 +101,19 @@ export function readJson(payload: Uint8Array): unknown {
 /** @returns a Refusal when the payload is no UTF-8 */
 export function readText(payload: Uint8Array): string | Refusal {
   return payloadText(payload) ?? new Refusal('invalid-utf8', 'the payload is not UTF-8 text');
+}
+
+/** The levels of the topic after the device's: what `#` stands for, and what a template has there itself. */
+export function levelsAfterDevice({ levels, match }: FormatMessage): readonly string[] {
+  if (match.device === null) return levels;
+  // The last that can be it: `homie/homie/…` is a device of that name.
+  return levels.slice(levels.lastIndexOf(match.device, levels.length - match.rest.length - 1) + 1);
+}
+
+/** True when it begins like a JSON object: for topics on which a format sends either that or a word. */
+export function beginsObject(payload: Uint8Array): boolean {
+  for (const byte of payload) if (byte > 0x20) return byte === 0x7b;
+  return false;
 }
 
 /** What is no JSON object is a refusal. */

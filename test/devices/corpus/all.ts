@@ -1,20 +1,27 @@
 /** Every corpus that there is, in the order of its file's name. A file without an entry is plain JSON without a profile. */
 import type { Corpus } from './corpus.ts';
+import { esphome } from './esphome.ts';
 import { genericJson } from './generic-json.ts';
 import { homeassistantDiscovery } from './homeassistant-discovery.ts';
+import { homie } from './homie.ts';
 import { influxLineProtocol } from './influx-line-protocol.ts';
 import { owntracks } from './owntracks.ts';
 import { rtl433 } from './rtl_433.ts';
 import { ruuviGateway } from './ruuvi-gateway.ts';
 import { ruuviRawv2Vectors } from './ruuvi-rawv2-vectors.ts';
 import { senmlCbor, senmlJson } from './senml.ts';
+import { shellyGen1, shellyGen2 } from './shelly.ts';
 import { sparkplugB } from './sparkplug-b.ts';
+import { tasmota } from './tasmota.ts';
 import { theengsOmg } from './theengs-omg.ts';
+import { zigbee2mqtt } from './zigbee2mqtt.ts';
 import { zwaveJsUi } from './zwave-js-ui.ts';
 
 export const CORPORA: readonly Corpus[] = [
+  esphome,
   genericJson,
   homeassistantDiscovery,
+  homie,
   influxLineProtocol,
   owntracks,
   rtl433,
@@ -22,7 +29,11 @@ export const CORPORA: readonly Corpus[] = [
   ruuviRawv2Vectors,
   senmlCbor,
   senmlJson,
+  shellyGen1,
+  shellyGen2,
   sparkplugB,
+  tasmota,
   theengsOmg,
+  zigbee2mqtt,
   zwaveJsUi,
 ];

@@ -12,7 +12,8 @@ metrics:
   light: {path: measurements.2.value, unit: lux}
   fertility: {path: measurements.3.value, unit: us/cm}`,
   'generic-json-003': `
-topic: iot/{device}
+topic: iot/telemetry
+device: device_id
 time: ts
 maxPast: off
 metrics:
@@ -37,8 +38,8 @@ metrics:
   value: {unit: m³}`,
 };
 
-/** The corpus names these by their whole topic, or by a field of the payload; plain JSON is named by one level of the topic. */
-const DEVICES: Readonly<Record<string, string>> = { 'generic-json-001': 'flowercare', 'generic-json-003': 'telemetry' };
+/** The corpus names this one by its whole topic; a device is named by one level of it. */
+const DEVICES: Readonly<Record<string, string>> = { 'generic-json-001': 'flowercare' };
 
 export const genericJson: Corpus = {
   file: 'generic-json',

@@ -1,0 +1,3 @@
+import type { Corpus } from './corpus.ts';
+
+export const tasmota: Corpus = { file: 'tasmota' };
