@@ -171,7 +171,7 @@ class DirectoryDecoder implements Decoder {
 
   #describe({ device, way, format }: OpenRoute, part: Part, metrics: readonly string[]): void {
     const units: Record<string, string> = {};
-    const bound = boundUnits(this.learned.get(topicKey(way.topic)));
+    const bound = boundUnits(this.learned.get(topicKey(way.topic)), metrics);
     for (const metric of metrics) {
       const fixed = typeof format === 'object' ? format.unitOf?.(metric) : null;
       const unit = part.units?.[metric] ?? bound[metric] ?? fixed ?? null;

@@ -1,35 +1,22 @@
 /**
- * Home Assistant's MQTT discovery: `homeassistant/<component>/[<node>/]<object>/config` says on which topic an entity tells its state, and
- * in which unit. What it says is learned by topic, so that the state topics, wherever they are, decode without a profile. A topic that
- * has a format or profile of its own keeps it: discovery then adds the units only.
+ * Home Assistant's MQTT discovery. What a config message says (discovery.ts) is learned by topic, so that the state topics, wherever
+ * they are, decode without a profile. A topic that has a format or profile of its own keeps it: discovery then adds the units only.
+ * An empty config message takes back what the one before it said.
  *
- * A device is `device.identifiers`, else the topic's node, else the object of a state topic below `homeassistant/`, else the object; it is
- * called `device.name`. A metric is the path in a `value_template` of the form `value_json.a.b`, else the entity's name.
- * Templates that compute are not run: what they read is kept as it comes. An empty config message takes the entity back.
+ * Templates are not run; what they read is known (value-template.ts).
  *
- * Source: https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery (abbreviations in homeassistant/components/mqtt/abbreviations.py).
+ * Source: https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery
  */
-import { AVAILABILITY, type Format, type FormatMessage, type Learned, type Part, readObject, readText, topicKey } from './format.ts';
-import { isObject, type JsonObject, lookUp, parseJson, parsePath } from './json.ts';
-import { Refusal } from './value.ts';
+import { type Entity, readDiscovery } from './discovery.ts';
+import { beginsObject, type Format, type FormatMessage, type Learned, type Part, readObject, readText, topicKey } from './format.ts';
+import { type JsonPath, lookUp, parseJson, parsePath } from './json.ts';
+import { freeScalar, Refusal } from './value.ts';
+import type { ValueTemplate } from './value-template.ts';
 
 /** What discovery said of one topic: entities by the topic of their config message. */
-type Binding = Readonly<Record<string, Entity>>;
-
-interface Entity {
-  readonly device: string;
-  readonly metric: string;
-  /** In a JSON state; null: the whole payload is the value. */
-  readonly path: string | null;
-  readonly unit: string | null;
-  /** Payloads that mean true and false; null: the value counts as it is. */
-  readonly words: readonly [on: string, off: string] | null;
-}
+type Binding = Readonly<Record<string, readonly Entity[]>>;
 
 const ENTITIES_MAX = 200;
-const ON_OFF = new Set(['binary_sensor', 'switch', 'light', 'fan', 'siren', 'input_boolean']);
-const VALUE_PATH = /^\s*\{\{\s*value_json((?:\.[A-Za-z_]\w*|\[\s*(?:'[^']*'|"[^"]*"|\d+)\s*\])+)/;
-const PATH_STEP = /\.([A-Za-z_]\w*)|\[\s*(?:'([^']*)'|"([^"]*)"|(\d+))\s*\]/g;
 
 export const homeassistant: Format = {
   name: 'homeassistant',
@@ -38,143 +25,126 @@ export const homeassistant: Format = {
   readsEmpty: true,
   bearsTime: false,
   read(message, learned) {
-    const { levels, topic } = message;
-    if (levels.at(-1) === 'config' && levels.length >= 4) return learnConfig(message, learned);
+    const { match, topic } = message;
+    // <component>/[<node>/]<object>/config
+    if (match.rest.at(-1) === 'config' && match.rest.length >= 3) return learnConfig(message, learned);
     const binding = bindingOf(learned.get(topicKey(topic)));
     return binding === null || message.payload.length === 0 ? [] : readState(message.payload, binding);
   },
 };
 
-/** Metric → unit, as discovery gave them for a topic. @param known what is learned of it */
-export function boundUnits(known: unknown): Readonly<Record<string, string>> {
+/**
+ * Metric → unit, as discovery gave them for a topic of another format. A unit of what a template makes of a value is none of the value.
+ * @param known what is learned of the topic
+ * @param metrics what it has
+ */
+export function boundUnits(known: unknown, metrics: readonly string[]): Readonly<Record<string, string>> {
   const binding = bindingOf(known);
   if (binding === null) return {};
-  const entities = Object.values(binding);
-  return Object.fromEntries(entities.flatMap(({ path, metric, unit }) => (unit === null ? [] : [[path ?? metric, unit]])));
+  const units: Record<string, string> = {};
+  for (const { unit, template } of Object.values(binding).flat()) {
+    if (unit === null || template.scale !== 1 || template.offset !== 0) continue;
+    // The whole payload is the one metric there is, whatever it is called.
+    const metric = template.path ?? (metrics.length === 1 ? metrics[0] : undefined);
+    if (metric !== undefined) units[metric] = unit;
+  }
+  return units;
 }
 
 // Only this file writes under a topic's key, and what it wrote came back as it was.
 const bindingOf = (known: unknown): Binding | null => (known === undefined ? null : (known as Binding));
 
-function learnConfig({ topic, levels, payload }: FormatMessage, learned: Learned): readonly Part[] | Refusal {
-  const before = learned.get(`homeassistant ${topic}`);
-  const bound = Array.isArray(before) ? before.map(String) : [];
-  const config = payload.length === 0 ? null : readObject(payload);
+function learnConfig({ topic, match, payload }: FormatMessage, learned: Learned): readonly Part[] | Refusal {
+  const config = payload.length === 0 ? {} : readObject(payload);
   if (config instanceof Refusal) return config;
-  const entities = config === null ? new Map<string, Entity>() : entitiesOf(config, levels);
-  for (const old of bound) if (!entities.has(old)) bind(learned, old, { config: topic, entity: null });
-  for (const [state, entity] of entities) {
-    if (!bind(learned, state, { config: topic, entity }))
-      return new Refusal('too-much-learned', `${state}: there is no more room for what discovery messages say`);
+  const prefix = topic.split('/').slice(0, -match.rest.length).join('/');
+  const discovered = readDiscovery(config, { prefix, levels: match.rest });
+  if (discovered instanceof Refusal) return discovered;
+  const { entities, name } = discovered;
+  const key = `homeassistant ${topic}`;
+  const before = learned.get(key);
+  for (const old of Array.isArray(before) ? before.map(String) : [])
+    if (!entities.has(old)) bind(learned, old, { config: topic, entities: [] });
+  // First what is to be taken back one day: what is bound and not listed would stay.
+  if (!learned.set(key, entities.size === 0 ? null : [...entities.keys()])) return tooMuch(topic);
+  let refusal: Refusal | null = null;
+  for (const [state, told] of entities) {
+    const isBound = bind(learned, state, { config: topic, entities: told });
+    // Availability of a bridge is that of hundreds of devices: those that find no room have their readings all the same.
+    if (!isBound && told.some(({ words, unit }) => words === null || unit !== null)) refusal ??= tooMuch(state);
   }
-  learned.set(`homeassistant ${topic}`, entities.size === 0 ? null : [...entities.keys()]);
-  describe(config, entities, learned);
-  return [];
+  for (const { device, metric, unit } of [...entities.values()].flat())
+    if (name !== null || unit !== null) learned.describe(device, { ...(name && { name }), ...(unit && { units: { [metric]: unit } }) });
+  return refusal ?? [];
 }
 
-function bind(learned: Learned, topic: string, { config, entity }: { config: string; entity: Entity | null }): boolean {
-  const { [config]: _old, ...others } = bindingOf(learned.get(topicKey(topic))) ?? {};
-  if (entity === null) return learned.set(topicKey(topic), Object.keys(others).length === 0 ? null : others);
-  if (Object.keys(others).length >= ENTITIES_MAX) return false;
-  return learned.set(topicKey(topic), { ...others, [config]: entity });
+const tooMuch = (topic: string): Refusal =>
+  new Refusal('too-much-learned', `${topic}: there is no more room for what discovery messages say`);
+
+/** @param entities none: the topic is no longer that config's */
+function bind(learned: Learned, topic: string, { config, entities }: { config: string; entities: readonly Entity[] }): boolean {
+  const { [config]: old = [], ...others } = bindingOf(learned.get(topicKey(topic))) ?? {};
+  if (entities.length === 0) return learned.set(topicKey(topic), Object.keys(others).length === 0 ? null : others);
+  const count = Object.values(others).reduce((sum, { length }) => sum + length, entities.length);
+  // What has its room may change within it, whoever came after.
+  if (count > ENTITIES_MAX && entities.length > old.length) return false;
+  return learned.set(topicKey(topic), { ...others, [config]: entities });
 }
 
-function describe(config: JsonObject | null, entities: ReadonlyMap<string, Entity>, learned: Learned): void {
-  const about = config === null ? undefined : (config.device ?? config.dev);
-  const name = isObject(about) && typeof about.name === 'string' ? about.name : undefined;
-  for (const { device, metric, unit } of entities.values()) {
-    if (name !== undefined || unit !== null)
-      learned.describe(device, { ...(name && { name }), ...(unit && { units: { [metric]: unit } }) });
-  }
+interface Reader extends Entity {
+  readonly path: JsonPath | null;
 }
 
-/** State and availability topics of a config message, each with what it says. */
-function entitiesOf(config: JsonObject, levels: readonly string[]): Map<string, Entity> {
-  const base = textOf(config['~']) ?? '';
-  const topicOf = (value: unknown): string | null => {
-    const text = textOf(value);
-    if (text === null) return null;
-    return text.startsWith('~') ? base + text.slice(1) : text.endsWith('~') ? text.slice(0, -1) + base : text;
-  };
-  const state = topicOf(config.state_topic ?? config.stat_t);
-  const device = deviceOf(config, { levels, state });
-  const found = new Map<string, Entity>();
-  const available = topicOf(config.availability_topic ?? config.avty_t) ?? topicOf(firstAvailability(config));
-  if (available !== null) {
-    const words = [
-      config.payload_available ?? config.pl_avail ?? 'online',
-      config.payload_not_available ?? config.pl_not_avail ?? 'offline',
-    ];
-    found.set(available, { device, metric: AVAILABILITY, path: null, unit: null, words: [String(words[0]), String(words[1])] });
-  }
-  if (state !== null) found.set(state, stateEntity(config, { device, component: levels[1] ?? '', object: levels.at(-2) ?? '' }));
-  return found;
-}
+/** What a binding says, ready to read by: the learned object stays the same until it changes. */
+const readers = new WeakMap<Binding, readonly Reader[]>();
 
-function firstAvailability(config: JsonObject): unknown {
-  const list = config.availability ?? config.avty;
-  const [first]: unknown[] = Array.isArray(list) ? list : [];
-  return isObject(first) ? (first.topic ?? first.t) : undefined;
+function readersOf(binding: Binding): readonly Reader[] {
+  const known = readers.get(binding);
+  if (known !== undefined) return known;
+  const made = Object.values(binding)
+    .flat()
+    .map((entity): Reader => ({ ...entity, path: entity.template.path === null ? null : parsePath(entity.template.path) }))
+    .filter(({ path, template }) => path !== null || template.path === null);
+  readers.set(binding, made);
+  return made;
 }
-
-function stateEntity(config: JsonObject, of: { device: string; component: string; object: string }): Entity {
-  const path = pathOf(textOf(config.value_template ?? config.val_tpl));
-  const words = [config.payload_on ?? config.pl_on ?? 'ON', config.payload_off ?? config.pl_off ?? 'OFF'];
-  return {
-    device: of.device,
-    metric: path ?? textOf(config.name) ?? of.object,
-    path,
-    unit: textOf(config.unit_of_measurement ?? config.unit_of_meas),
-    words: ON_OFF.has(of.component) ? [String(words[0]), String(words[1])] : null,
-  };
-}
-
-function deviceOf(config: JsonObject, { levels, state }: { levels: readonly string[]; state: string | null }): string {
-  const about = config.device ?? config.dev;
-  const identifiers = isObject(about) ? (about.identifiers ?? about.ids) : undefined;
-  const identifier: unknown = Array.isArray(identifiers) ? identifiers[0] : identifiers;
-  if (typeof identifier === 'string' || typeof identifier === 'number') return String(identifier);
-  // homeassistant/<component>/<node>/<object>/config
-  if (levels.length >= 5) return levels[2] ?? '';
-  const [prefix, , object, ...rest] = state?.split('/') ?? [];
-  return prefix === levels[0] && object !== undefined && rest.length === 1 ? object : (levels[2] ?? '');
-}
-
-/** `{{ value_json.a['b'] | round(1) }}` → `a.b`; null where the template reads no such path. */
-function pathOf(template: string | null): string | null {
-  const steps = template === null ? undefined : VALUE_PATH.exec(template)?.[1];
-  if (steps === undefined) return null;
-  return [...steps.matchAll(PATH_STEP)].map(([, name, single, double, index]) => name ?? single ?? double ?? index ?? '').join('.');
-}
-
-const textOf = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
 
 function readState(payload: Uint8Array, binding: Binding): readonly Part[] | Refusal {
   const text = readText(payload);
   if (text instanceof Refusal) return text;
-  const entities = Object.values(binding);
-  const isDocument = entities.some(({ path }) => path !== null);
-  const document = isDocument ? parseJson(text, /\d{16}/.test(text) ? 'exact' : 'double') : null;
-  if (document instanceof Refusal) return document;
+  const entities = readersOf(binding);
+  const document = entities.some(({ path }) => path !== null) ? parseJson(text, /\d{16}/.test(text) ? 'exact' : 'double') : null;
+  const word = beginsObject(payload) ? undefined : text.trim();
   const byDevice = new Map<string, Record<string, unknown>>();
-  for (const { device, metric, path, words } of entities) {
+  for (const { device, metric, path, template, words } of entities) {
+    const raw = path === null ? word : document instanceof Refusal ? undefined : lookUp(document, path);
+    const made = madeOf(template, raw);
+    const value = words === null ? made : wordOf(made, words);
+    if (value === undefined) continue;
     const values = byDevice.get(device) ?? {};
-    const raw = path === null ? text.trim() : lookUpPath(document, path);
-    const value = words === null ? raw : wordOf(raw, words);
-    if (value !== undefined) values[metric] = value;
+    values[metric] = value;
     byDevice.set(device, values);
   }
+  // A last will may be a word where the state is JSON.
+  if (document instanceof Refusal && byDevice.size === 0) return document;
   return [...byDevice].map(([device, values]) => ({ device, values }));
 }
 
-function lookUpPath(document: unknown, path: string): unknown {
-  const parsed = parsePath(path);
-  return parsed === null ? undefined : lookUp(document, parsed);
+function madeOf({ scale, offset, choice, path }: ValueTemplate, raw: unknown): unknown {
+  if (raw === undefined || raw === null) return undefined;
+  if (choice !== null) return says(raw, choice.equals) ? choice.word : choice.other;
+  const number = typeof raw === 'string' && (path === null || scale !== 1 || offset !== 0) ? freeScalar(raw.trim()) : raw;
+  if (typeof number !== 'number') return raw;
+  // Through decimals, as 2875 / 1000 is meant to be 2.875.
+  return scale === 1 && offset === 0 ? number : Number((number * scale + offset).toPrecision(15));
 }
 
-/** Words compare as text: `payload_on: false` is a JSON false in the state. What is neither word stays as it is. */
+/** Words compare as text: `payload_on: false` is a JSON false in the state, and so is `False`, which a template makes of it. */
+const says = (raw: unknown, word: string): boolean =>
+  String(raw) === word || (typeof raw === 'boolean' && String(raw) === word.toLowerCase());
+
+/** What is neither word stays as it is. */
 function wordOf(raw: unknown, [on, off]: readonly [string, string]): unknown {
-  if (raw === undefined || raw === null) return undefined;
-  if (String(raw) === on) return true;
-  return String(raw) === off ? false : raw;
+  if (raw === undefined) return undefined;
+  return says(raw, on) ? true : says(raw, off) ? false : raw;
 }
