@@ -12,6 +12,7 @@ import { endAtOnce, withServerSettings } from './std/runtime.ts';
 const COMMANDS: Readonly<Record<string, readonly [summary: string, load: () => Promise<{ command: Command }>]>> = {
   run: ['serves in the foreground; SIGTERM stops it cleanly', () => import('./cli/run.ts')],
   check: ['validates config, devices, rules and notify; --diff: what a reload would change', () => import('./cli/check.ts')],
+  decode: ['what a message becomes under this configuration', () => import('./cli/decode.ts')],
   backtest: ['the alerts and messages that rules would have made of what was recorded', () => import('./cli/backtest.ts')],
   test: ['runs rule tests', () => import('./cli/test.ts')],
   reload: ['applies a changed configuration to the running instance', () => import('./cli/reload.ts')],
