@@ -95,7 +95,8 @@ export async function startApp(loaded: Loaded, source: ConfigSource): Promise<Ap
   stack.defer(() => reloader.end());
 
   collectProcessMetrics(registry);
-  const backend = createBackend({ journal, ingest, decisions, history, registry, reloader });
+  const keepsHistory = config.roles.includes('history');
+  const backend = createBackend({ journal, ingest, decisions, history, registry, reloader, keepsHistory });
   const { host, port, publicUrl } = config.http;
   const web = await startWebServer({ host, port, publicUrl, backend, logger });
   stack.defer(() => web.close());

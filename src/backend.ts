@@ -3,6 +3,7 @@ import type { Registry } from 'prom-client';
 import description from '../package.json' with { type: 'json' };
 import { SELF } from './domain/device.ts';
 import type { Ingest } from './ingest/ingest.ts';
+import { type KeptFilter, type KeptRejections, QuarantineReplay } from './ingest/replaying.ts';
 import type { Journal } from './journal/journal.ts';
 import type { Reloader } from './reload.ts';
 import { systemClock } from './std/clock.ts';
@@ -22,8 +23,10 @@ export function createBackend(parts: {
   history: RunningWorker<HistoryMethods>;
   registry: Registry;
   reloader: Reloader;
+  keepsHistory: boolean;
 }): Backend {
-  const { journal, ingest, decisions, history, registry, reloader } = parts;
+  const { journal, ingest, decisions, history, registry, reloader, keepsHistory } = parts;
+  const replay = replayOf({ ingest, history, keepsHistory });
   return {
     // Tocsin's own device is asked for by its name, and is in nobody's way otherwise.
     devices: async (query) => withoutSelf(await decisions.remote.devices(query)),
@@ -45,6 +48,10 @@ export function createBackend(parts: {
     reload: () => reloader.reload('HTTP'),
     readings: (query) => history.remote.readings(query),
     quarantine: (query) => history.remote.quarantine(query),
+    quarantineReasons: () => history.remote.quarantineReasons(),
+    quarantined: (id) => history.remote.quarantined(id),
+    replay: (id, options) => replay.one(id, options),
+    replayMany: (filter, request) => replay.many(filter, request),
     journal: async () => ({ id: journal.id, ...journal.range(0), ...journal.stats() }),
     ingest: (readings, client) => ingest.post(readings, client),
     async readiness() {
@@ -57,6 +64,17 @@ export function createBackend(parts: {
       return joinMetrics([await registry.metrics(), ...texts]);
     },
   };
+}
+
+function replayOf(parts: { ingest: Ingest; history: RunningWorker<HistoryMethods>; keepsHistory: boolean }): QuarantineReplay {
+  const { ingest, history, keepsHistory } = parts;
+  const kept = {
+    rejection: (id: number) => history.remote.rejection(id),
+    oldest: (filter: KeptFilter, range: Parameters<KeptRejections['oldest']>[1]) => history.remote.rejections(filter, range),
+    count: (filter: KeptFilter, after: number) => history.remote.countRejections(filter, after),
+    settle: (outcomes: Parameters<KeptRejections['settle']>[0]) => history.remote.settleRejections(outcomes),
+  };
+  return new QuarantineReplay({ kept, ingest, keepsHistory, clock: systemClock });
 }
 
 const withoutSelf = <Item extends { readonly id: string }>({ items, next }: Page<Item>): Page<Item> => ({

@@ -12,11 +12,13 @@ import { endAtOnce, withServerSettings } from './std/runtime.ts';
 const COMMANDS: Readonly<Record<string, readonly [summary: string, load: () => Promise<{ command: Command }>]>> = {
   run: ['serves in the foreground; SIGTERM stops it cleanly', () => import('./cli/run.ts')],
   check: ['validates config, devices, rules and notify; --diff: what a reload would change', () => import('./cli/check.ts')],
+  decode: ['what a message becomes under this configuration', () => import('./cli/decode.ts')],
   backtest: ['the alerts and messages that rules would have made of what was recorded', () => import('./cli/backtest.ts')],
   test: ['runs rule tests', () => import('./cli/test.ts')],
   reload: ['applies a changed configuration to the running instance', () => import('./cli/reload.ts')],
   devices: ['of the running instance: ls, show ID', () => import('./cli/devices.ts')],
   alerts: ['of the running instance: ls, show ID; ack, unack, comment ID', () => import('./cli/alerts.ts')],
+  quarantine: ['what did not decode: ls, show ID; replay ID…, once the profile is mended', () => import('./cli/quarantine.ts')],
   silences: ['what is quiet on purpose: ls, show ID, add, end ID', () => import('./cli/silences.ts')],
   notify: ['who can be told: contacts, test CONTACT, preview ALERT', () => import('./cli/notify.ts')],
   explain: ['why a device did, or did not, alert: now, or at a time in the past', () => import('./cli/explain.ts')],
@@ -25,7 +27,7 @@ const COMMANDS: Readonly<Record<string, readonly [summary: string, load: () => P
 const usage = (): string => `usage: tocsin <command> [options]
 
 ${Object.entries(COMMANDS)
-  .map(([name, [summary]]) => `  ${name.padEnd(9)} ${summary}\n`)
+  .map(([name, [summary]]) => `  ${name.padEnd(10)} ${summary}\n`)
   .join('')}
   --config FILE     default: config/tocsin.yaml
   --set key=value   over what the file says; any number of times

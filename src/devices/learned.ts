@@ -37,6 +37,7 @@ export class LearnedTable implements Learned {
   #changes: LearnedChange[] = [];
   #topics: string[] = [];
   #version = 0;
+  #isHeld = false;
 
   /** Grows with each change. */
   get version(): number {
@@ -48,6 +49,23 @@ export class LearnedTable implements Learned {
   }
 
   set(key: string, value: unknown): boolean {
+    return this.#isHeld || this.#set(key, value);
+  }
+
+  /**
+   * Lets `body` read what is known and teach nothing: an old message must not overrule what newer ones have said. What things are called and
+   * measured in is kept all the same: it is told once, and decides nothing.
+   */
+  held<Result>(body: () => Result): Result {
+    this.#isHeld = true;
+    try {
+      return body();
+    } finally {
+      this.#isHeld = false;
+    }
+  }
+
+  #set(key: string, value: unknown): boolean {
     if (value === null) {
       if (!this.#values.has(key)) return true;
       this.#forget(key);
@@ -68,7 +86,7 @@ export class LearnedTable implements Learned {
       if (unit.length <= TEXT_LENGTH_MAX && (Object.hasOwn(merged, metric) || Object.keys(merged).length < UNITS_MAX))
         merged[metric] = unit;
     }
-    this.set(deviceKey(device), { name: name?.slice(0, TEXT_LENGTH_MAX) ?? before.name, units: merged });
+    this.#set(deviceKey(device), { name: name?.slice(0, TEXT_LENGTH_MAX) ?? before.name, units: merged });
   }
 
   description(device: string): Description {

@@ -144,6 +144,11 @@ export class Router {
     }
   }
 
+  /** The topics on which sensors speak, as they are tried. */
+  get templates(): readonly string[] {
+    return this.#candidates.map(({ template }) => template.text);
+  }
+
   /** @returns null for a topic on which no sensor speaks */
   route(topic: string): OpenRoute | SharedRoute | ClosedRoute | null {
     const levels = topic.split('/');

@@ -122,11 +122,12 @@ class HistoryConsumer {
   async #apply(slice: Slice, signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     if (!this.#isBehind()) this.#pendingSinceMs = clock.monotonicMs();
+    const take = (reading: Reading): void => void this.#pending.push(reading);
     for (const { first, count, bytes } of slice.batches) {
       if (first + count <= this.#position) continue;
       readBatch(
         bytes,
-        { reading: (reading) => void this.#pending.push(reading) },
+        { reading: take, forHistory: take },
         { from: Math.max(0, this.#position - first), internDevice: this.#interning.device, internShape: this.#interning.shape },
       );
       this.#position = first + count;

@@ -5,33 +5,35 @@
  *
  * Everything is synchronous, as SQLite is: it belongs in a worker.
  */
-import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { Rejection } from '../domain/reading.ts';
 import { readBatch } from '../journal/batch-reader.ts';
 import { follow } from '../journal/consumer.ts';
 import type { JournalReader, Position, Slice } from '../journal/journal.ts';
-import { type Database, openDatabase } from '../sqlite/database.ts';
-import { isPassing } from '../sqlite/fault.ts';
 import { backoffMs } from '../std/backoff.ts';
 import type { Clock } from '../std/clock.ts';
-import { InvalidQuery, messageOf } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import type { Service } from '../std/service.ts';
 import { openCursorTable, startPosition } from './cursor-table.ts';
+import {
+  type QuarantineFilter,
+  type QuarantineItem,
+  type QuarantinePage,
+  type QuarantineQuery,
+  type QuarantineRange,
+  type QuarantineReason,
+  QuarantineTable,
+  type Settled,
+} from './quarantine-table.ts';
 import { SeriesStoreUnavailable } from './series-store.ts';
 
 const RETRY = { firstMs: 1000, maxMs: 30_000 };
-const LIST_DEFAULT = 100;
-const LIST_MAX = 1000;
 /** Between two looks at the journal: nothing here is urgent, and each look costs the journal's thread a message. */
 const PAUSE_MS = 250;
 const IDLE_WAIT_MS = 60_000;
 /** Without rejections the cursor is saved when this many entries are behind it, so that the journal may forget them. */
 const CURSOR_ENTRIES_MAX = 100_000;
 const CURSOR_AGE_MS = 5000;
-/** What a row takes beside its texts and payload, about. */
-const ROW_BYTES = 64;
-const EVICTED_AT_ONCE = 200;
 
 export interface QuarantineOptions {
   readonly journal: JournalReader;
@@ -46,23 +48,6 @@ export interface QuarantineOptions {
   readonly registry: Registry;
 }
 
-export interface QuarantineQuery {
-  readonly reason?: string;
-  readonly device?: string;
-  readonly cursor?: string;
-  readonly limit?: number;
-}
-
-export interface QuarantineItem extends Rejection {
-  /** Grows with time; never used again. */
-  readonly id: number;
-}
-
-export interface QuarantinePage {
-  readonly items: readonly QuarantineItem[];
-  readonly next: string | null;
-}
-
 export interface Quarantine extends Service {
   /** Keeps what history refused; durable when it returns. What is there already is not kept twice. */
   add(rejections: readonly Rejection[]): void;
@@ -70,7 +55,13 @@ export interface Quarantine extends Service {
   list(query: QuarantineQuery): QuarantinePage;
   show(id: number): QuarantineItem | null;
   /** How many of each reason, the most frequent first. */
-  reasons(): readonly { reason: string; count: number; lastReceivedAt: number }[];
+  reasons(): readonly QuarantineReason[];
+  /** The oldest first: what is to be replayed. */
+  oldest(filter: QuarantineFilter, range: QuarantineRange): readonly QuarantineItem[];
+  /** How many entries there are after the one with this id. */
+  count(filter: QuarantineFilter, after: number): number;
+  /** What has been replayed leaves; what is rejected still stays, with its reason of now. Durable when it returns. */
+  settle(outcomes: readonly Settled[]): void;
   close(): void;
 }
 
@@ -97,6 +88,9 @@ export function createQuarantine(options: QuarantineOptions): Quarantine {
     list: (query) => table.list(query),
     show: (id) => table.show(id),
     reasons: () => table.reasons(),
+    oldest: (filter, range) => table.oldest(filter, range),
+    count: (filter, after) => table.count(filter, after),
+    settle: (outcomes) => table.transaction(() => table.settle(outcomes)),
     close: () => table.database.close(),
   };
 }
@@ -152,148 +146,3 @@ async function saveWhenPossible(options: QuarantineOptions, signal: AbortSignal,
 
 /** A refusal repeated after a crash is recognised by what was refused and why. */
 const refusalKey = (rejection: Rejection): string => `${rejection.reason}\n${Buffer.from(rejection.payload).toString('latin1')}`;
-
-class QuarantineTable {
-  readonly database: Database;
-  readonly #bytesMax: number;
-  readonly #kept: Counter<string>;
-  readonly #dropped: Counter<string>;
-  readonly #logger: Logger;
-  #bytes: number;
-
-  constructor(options: QuarantineOptions) {
-    const { registry } = options;
-    this.#bytesMax = options.bytesMax;
-    this.#logger = options.logger;
-    this.database = openDatabase(options.path);
-    this.database.migrate('quarantine', [
-      `CREATE TABLE rejection (
-         id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT UNIQUE, bytes INTEGER NOT NULL, received_at INTEGER NOT NULL, reason TEXT NOT NULL,
-         detail TEXT NOT NULL, device TEXT, topic TEXT NOT NULL, client TEXT NOT NULL, partial INTEGER NOT NULL, payload BLOB NOT NULL
-       ) STRICT;
-       CREATE INDEX rejection_reason ON rejection (reason, id);
-       CREATE INDEX rejection_device ON rejection (device, id)`,
-    ]);
-    this.#bytes = Number(this.database.prepare('SELECT coalesce(sum(bytes), 0) AS bytes FROM rejection').get()?.bytes);
-    this.#kept = new Counter({ name: 'tocsin_quarantine_kept_total', help: 'Rejections put into the quarantine', registers: [registry] });
-    this.#dropped = new Counter({
-      name: 'tocsin_quarantine_dropped_total',
-      help: 'Rejections dropped from the quarantine, the oldest first, to stay below its size',
-      registers: [registry],
-    });
-    const bytes = () => this.#bytes;
-    new Gauge({
-      name: 'tocsin_quarantine_bytes',
-      help: 'Size of what is in the quarantine',
-      registers: [registry],
-      collect() {
-        this.set(bytes());
-      },
-    });
-  }
-
-  /** Throws SeriesStoreUnavailable for the disk's troubles; the caller comes again. */
-  transaction(body: () => void): void {
-    const bytes = this.#bytes;
-    try {
-      this.database.transaction(body);
-    } catch (error) {
-      this.#bytes = bytes;
-      if (!isPassing(error)) throw error;
-      throw new SeriesStoreUnavailable(`the quarantine ${this.database.path} cannot be written: ${messageOf(error)}`, {
-        hint: 'is the disk full, or gone? the journal keeps what belongs here meanwhile',
-        cause: error,
-      });
-    }
-  }
-
-  /** In a transaction. */
-  insert(rejections: readonly Rejection[], keyOf: ((rejection: Rejection) => string) | null): void {
-    const insert = this.database.prepare(
-      `INSERT INTO rejection (key, bytes, received_at, reason, detail, device, topic, client, partial, payload)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`,
-    );
-    for (const rejection of rejections) {
-      const { receivedAt, reason, detail, device, topic, client, payload } = rejection;
-      const key = keyOf === null ? null : keyOf(rejection);
-      const bytes = ROW_BYTES + payload.length + topic.length + detail.length + client.length + (device?.length ?? 0) + (key?.length ?? 0);
-      const { changes } = insert.run(key, bytes, receivedAt, reason, detail, device, topic, client, rejection.partial ? 1 : 0, payload);
-      if (Number(changes) === 0) continue;
-      this.#bytes += bytes;
-      this.#kept.inc();
-    }
-    this.#evict();
-  }
-
-  list(query: QuarantineQuery): QuarantinePage {
-    const limit = query.limit ?? LIST_DEFAULT;
-    if (!Number.isInteger(limit) || limit < 1 || limit > LIST_MAX)
-      throw new InvalidQuery(`limit must be a whole number from 1 to ${LIST_MAX}`);
-    const before = query.cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(query.cursor);
-    if (!Number.isSafeInteger(before)) {
-      throw new InvalidQuery('no page of the quarantine ended with this cursor', { hint: 'use `next` of the page before' });
-    }
-    const conditions = ['id < ?'];
-    const values: (number | string)[] = [before];
-    for (const column of ['reason', 'device'] as const) {
-      const wanted = query[column];
-      if (wanted === undefined) continue;
-      conditions.push(`${column} = ?`);
-      values.push(wanted);
-    }
-    const sql = `SELECT * FROM rejection WHERE ${conditions.join(' AND ')} ORDER BY id DESC LIMIT ?`;
-    const items = this.database
-      .prepare(sql)
-      .all(...values, limit + 1)
-      .map(itemOf);
-    if (items.length <= limit) return { items, next: null };
-    items.pop();
-    return { items, next: String(items.at(-1)?.id) };
-  }
-
-  show(id: number): QuarantineItem | null {
-    const row = this.database.prepare('SELECT * FROM rejection WHERE id = ?').get(id);
-    return row === undefined ? null : itemOf(row);
-  }
-
-  reasons(): readonly { reason: string; count: number; lastReceivedAt: number }[] {
-    const sql = 'SELECT reason, count(*) AS count, max(received_at) AS last FROM rejection GROUP BY reason ORDER BY count DESC, reason';
-    return this.database
-      .prepare(sql)
-      .all()
-      .map((row) => ({ reason: String(row.reason), count: Number(row.count), lastReceivedAt: Number(row.last) }));
-  }
-
-  #evict(): void {
-    let dropped = 0;
-    while (this.#bytes > this.#bytesMax) {
-      const oldest = this.database.prepare('SELECT id, bytes FROM rejection ORDER BY id LIMIT ?').all(EVICTED_AT_ONCE);
-      let last = -1;
-      for (const { id, bytes } of oldest) {
-        if (this.#bytes <= this.#bytesMax) break;
-        this.#bytes -= Number(bytes);
-        last = Number(id);
-        dropped += 1;
-      }
-      if (last < 0) break;
-      this.database.prepare('DELETE FROM rejection WHERE id <= ?').run(last);
-    }
-    if (dropped === 0) return;
-    this.#dropped.inc(dropped);
-    this.#logger.warn({ dropped }, 'the quarantine is full: its oldest entries were dropped');
-  }
-}
-
-function itemOf(row: Record<string, unknown>): QuarantineItem {
-  return {
-    id: Number(row.id),
-    device: row.device === null ? null : String(row.device),
-    topic: String(row.topic),
-    payload: row.payload instanceof Uint8Array ? row.payload : new Uint8Array(),
-    client: String(row.client),
-    receivedAt: Number(row.received_at),
-    reason: String(row.reason),
-    detail: String(row.detail),
-    partial: row.partial === 1,
-  };
-}

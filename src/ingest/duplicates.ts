@@ -93,6 +93,19 @@ export class ReadingWindow {
     return at;
   }
 
+  /** The first time from `receivedAt` on that none of these devices has for a reading yet. */
+  freeTime(devices: readonly string[], receivedAt: number): number {
+    return devices.reduce((at, device) => Math.max(at, (this.#devices.get(device)?.lastReceiptAt ?? 0) + 1), receivedAt);
+  }
+
+  /** Later readings of the devices come after `until`. */
+  keepFree(devices: readonly string[], until: number): void {
+    for (const device of devices) {
+      const window = this.#window(device);
+      window.lastReceiptAt = Math.max(window.lastReceiptAt, until);
+    }
+  }
+
   /** Takes in a reading of the journal's tail, at start. */
   recall(reading: Reading): void {
     if ((reading.flags & FLAG_DEVICE_TIME) !== 0) this.isRepeated(reading.device.id, reading.at, reading.metrics, reading.values);

@@ -5,10 +5,10 @@
  * it is durable: its readings, its rejection (what does not decode is quarantined through the journal too, and
  * acknowledged, or the device would send it for ever), its QoS 2 identifier. Answers keep the order of arrival.
  */
-import { Counter, Histogram, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { Decoded, DecodedReading, Decoder } from '../devices/decode.ts';
 import type { LearnedTable } from '../devices/learned.ts';
-import type { DeviceRef, Shape, Value } from '../domain/reading.ts';
+import type { DeviceRef, Rejection, Shape, Value } from '../domain/reading.ts';
 import { FLAG_DEVICE_TIME } from '../domain/reading.ts';
 import { readBatch } from '../journal/batch-reader.ts';
 import { GroupCommit, NotDurable } from '../journal/group-commit.ts';
@@ -18,6 +18,8 @@ import type { Clock } from '../std/clock.ts';
 import type { Logger } from '../std/logger.ts';
 import { ReadingWindow, SessionWindow } from './duplicates.ts';
 import { hashBytes, hashText } from './hash.ts';
+import { createMetrics, type Metrics, type Outcome } from './ingest-metrics.ts';
+import { type Replayed, replayInto } from './replay.ts';
 
 /** A publish as the broker hands it over; `packetId` counts for QoS 1 and 2 only. */
 export interface Message {
@@ -49,6 +51,11 @@ export interface Ingest {
    * Resolves when it is durable. @param values under their metrics' names, in the order of `metrics`
    */
   postOwn(device: DeviceRef, metrics: Shape, values: readonly Value[]): Promise<void>;
+  /**
+   * Decodes what was kept in the quarantine again, by the present profiles: into history alone, or before rules as well. Resolves when what
+   * came of it is durable, with an answer for each.
+   */
+  replay(kept: readonly Rejection[], options: { readonly rules: boolean }): Promise<readonly Replayed[]>;
   /** A client's session is over: nothing of it counts in the next one. */
   sessionEnded(client: string): void;
   /** PUBREL: resolves when the identifier's release is durable, and must not be answered when it rejects. */
@@ -64,15 +71,15 @@ export interface Ingest {
   drained(): Promise<void>;
 }
 
-const OUTCOMES = ['accepted', 'partial', 'ignored', 'quarantined', 'duplicate', 'refused', 'dropped'] as const;
-type Outcome = (typeof OUTCOMES)[number];
-
 const COMMIT_WAIT_MS = 5000;
 /** A publisher that asks for no acknowledgement waits, too, once this much is on its way to the disk. */
 const UNACKNOWLEDGED_BYTES_MAX = 1024 * 1024;
 /** How much of the journal's end is read at start to recognise retransmissions. */
 const TAIL_ENTRIES_MAX = 250_000;
 const TAIL_SLICE_BYTES = 1024 * 1024;
+/** The least that a reading takes in a message, about. The most is what a message may hold. */
+const SPARE_BYTES = 8;
+const SPARE_US_MAX = 1000;
 
 export interface IngestOptions {
   readonly decoder: Decoder;
@@ -103,12 +110,6 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
     onDropped: (batch) => forgetDropped(batch, { readings, sessions, learned: options.decoder.learned }),
   });
   return new JournalIngest(options.decoder, commit, clock, readings, sessions, metrics);
-}
-
-interface Metrics {
-  readonly messages: Record<Outcome, number>;
-  readings: number;
-  readonly append: Histogram;
 }
 
 class JournalIngest implements Ingest {
@@ -178,6 +179,17 @@ class JournalIngest implements Ingest {
       flags: 0,
     });
     return this.#durable();
+  }
+
+  async replay(kept: readonly Rejection[], { rules }: { readonly rules: boolean }): Promise<readonly Replayed[]> {
+    if (this.#commit.isOverloaded || this.#commit.isRefusing) throw new JournalFull('the journal takes no readings at present');
+    const now = this.#clock.now();
+    const { writer } = this.#commit;
+    const replayed = kept.map((rejection) => replayInto(writer, rejection, { decoder: this.#decoder, now, rules }));
+    for (const { readings } of replayed) this.#metrics.readings += readings;
+    this.#keepLearned(now);
+    await this.#durable();
+    return replayed;
   }
 
   sessionEnded(client: string): void {
@@ -252,7 +264,8 @@ class JournalIngest implements Ingest {
       if (message.dup && this.#sessions.isRepeated(sender, message.packetId, hash, nowMs)) return 'duplicate';
       this.#sessions.remember(sender, message.packetId, hash, nowMs);
     }
-    return this.#journal(decoded, { topic: message.topic, payload: message.payload, client: sender, receivedAt });
+    const source = { topic: message.topic, payload: message.payload, client: sender, receivedAt };
+    return this.#journal(decoded, source, route.device?.id ?? null);
   }
 
   /** What a message taught is durable before it is acknowledged, like its readings. */
@@ -260,33 +273,33 @@ class JournalIngest implements Ingest {
     for (const { key, json } of this.#decoder.learned.takeChanges()) this.#commit.writer.addLearned({ key, json, receivedAt });
   }
 
-  /** Puts what a message became into the open batch. */
-  #journal(decoded: Decoded, source: { topic: string; payload: Uint8Array; client: string; receivedAt: number }): Outcome {
+  /**
+   * Puts what a message became into the open batch. One of which something is rejected has a time of receipt that no other reading of its
+   * devices has: there, what is mended later finds its place. @param admitted the device that the topic names, if it may speak
+   */
+  #journal(decoded: Decoded, source: Source, admitted: string | null = null): Outcome {
     if (decoded.kind === 'ignored' || decoded.kind === 'refused') return decoded.kind;
-    if (decoded.kind === 'rejected') {
-      const { device, reason, detail } = decoded;
-      this.#commit.writer.addRejection({ ...source, device, reason, detail, partial: false });
-      return 'quarantined';
-    }
+    const readings = decoded.kind === 'readings' ? decoded.readings : [];
+    const rejected = decoded.kind === 'readings' ? decoded.rejected : [decoded];
+    const devices = rejected.length === 0 ? NO_DEVICES : devicesOf(readings, admitted);
+    const receivedAt = rejected.length === 0 ? source.receivedAt : this.#readings.freeTime(devices, source.receivedAt);
     let taken = 0;
-    for (const reading of decoded.readings) {
-      const at = this.#timeOf(reading, source.receivedAt);
+    for (const reading of readings) {
+      const at = this.#timeOf(reading, receivedAt);
       if (at === null) continue;
-      this.#commit.writer.addReading(reading.device, reading.metrics, reading.values, {
-        at,
-        receivedAt: source.receivedAt,
-        flags: reading.flags,
-      });
+      const times = { at, receivedAt: source.receivedAt, flags: reading.flags };
+      this.#commit.writer.addReading(reading.device, reading.metrics, reading.values, times);
       taken += 1;
     }
     this.#metrics.readings += taken;
-    if (taken === 0 && decoded.readings.length > 0) return 'duplicate';
-    for (const { reason, detail } of decoded.rejected) {
-      const partial = decoded.readings.length > 0;
-      this.#commit.writer.addRejection({ ...source, device: decoded.device, reason, detail, partial });
+    if (taken === 0 && readings.length > 0) return 'duplicate';
+    for (const { reason, detail } of rejected) {
+      const rejection = { ...source, receivedAt, device: decoded.device, reason, detail, partial: readings.length > 0 };
+      this.#commit.writer.addRejection(rejection, source.receivedAt);
     }
-    if (decoded.rejected.length > 0) return taken > 0 ? 'partial' : 'quarantined';
-    return 'accepted';
+    if (rejected.length === 0) return 'accepted';
+    this.#readings.keepFree(devices, receivedAt + spareUs(source.payload));
+    return taken > 0 ? 'partial' : 'quarantined';
   }
 
   /** The reading's time, or null when it is a retransmission. */
@@ -300,6 +313,22 @@ class JournalIngest implements Ingest {
     this.#metrics.messages[outcome] += 1;
   }
 }
+
+interface Source {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly client: string;
+  readonly receivedAt: number;
+}
+
+const NO_DEVICES: readonly string[] = [];
+
+const devicesOf = (readings: readonly DecodedReading[], admitted: string | null): readonly string[] => [
+  ...new Set([...(admitted === null ? [] : [admitted]), ...readings.map(({ device }) => device.id)]),
+];
+
+/** How long after a message no other reading may be, as its own are a microsecond apart when it is mended: as many as may be in it. */
+const spareUs = (payload: Uint8Array): number => Math.min(SPARE_US_MAX, Math.floor(payload.length / SPARE_BYTES));
 
 /** What the journal did not take is sent again, and must not be taken for a repetition then. */
 function forgetDropped(batch: Batch, windows: { readings: ReadingWindow; sessions: SessionWindow; learned: LearnedTable }): void {
@@ -346,35 +375,4 @@ async function recallLearned(
       position = batch.first + batch.count;
     }
   }
-}
-
-function createMetrics(registry: Registry): Metrics {
-  const messages = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, 0])) as Record<Outcome, number>;
-  const append = new Histogram({
-    name: 'tocsin_journal_append_seconds',
-    help: 'Time of a group commit, from hand-over to fsync',
-    buckets: [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
-    registers: [registry],
-  });
-  const metrics: Metrics = { messages, readings: 0, append };
-  new Counter({
-    name: 'tocsin_messages_total',
-    help: 'Messages received, by what became of them',
-    labelNames: ['outcome'],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const outcome of OUTCOMES) this.inc({ outcome }, messages[outcome]);
-    },
-  });
-  new Counter({
-    name: 'tocsin_readings_total',
-    help: 'Readings journaled',
-    registers: [registry],
-    collect() {
-      this.reset();
-      this.inc(metrics.readings);
-    },
-  });
-  return metrics;
 }

@@ -6,6 +6,7 @@ import {
   type LearnedMark,
   type Qos2Mark,
   TAG_DEVICE,
+  TAG_HISTORY,
   TAG_LEARNED,
   TAG_QOS2,
   TAG_READING,
@@ -15,6 +16,8 @@ import {
 
 export interface BatchVisitor {
   reading?(reading: Reading, index: number): void;
+  /** A reading for history alone. */
+  forHistory?(reading: Reading, index: number): void;
   rejection?(rejection: Rejection, index: number): void;
   qos2?(mark: Qos2Mark, index: number): void;
   learned?(mark: LearnedMark, index: number): void;
@@ -22,7 +25,8 @@ export interface BatchVisitor {
 
 /**
  * Calls the visitor for each entry from index `from` on, in order. The Reading is a fresh object, its device and metrics are shared within the batch.
- * `internDevice` and `internShape` let a consumer map them to its own objects once a batch instead of once a reading.
+ * `internDevice` and `internShape` let a consumer map them to its own objects once a batch instead of once a reading: a device with the first
+ * reading that is visited.
  */
 export function readBatch(
   bytes: Uint8Array,
@@ -31,23 +35,24 @@ export function readBatch(
 ): void {
   const reader = new BatchReader(bytes);
   const from = options.from ?? 0;
-  const devices: DeviceRef[] = [];
+  // Made one's own with the first reading that is visited, so that a device of which only others hear is not heard of.
+  const devices = new DeviceTable(options.internDevice);
   const shapes: Shape[] = [];
   let index = 0;
   while (!reader.atEnd) {
     const tag = reader.byte();
     if (tag === TAG_READING) {
-      if (visitor.reading === undefined) reader.skipReading(shapes);
-      else {
-        const reading = reader.reading(devices, shapes);
-        if (index >= from) visitor.reading(reading, index);
-      }
+      if (visitor.reading === undefined || index < from) reader.skipReading(shapes);
+      else visitor.reading(reader.reading(devices, shapes), index);
+      index += 1;
+    } else if (tag === TAG_HISTORY) {
+      if (visitor.forHistory === undefined || index < from) reader.skipReading(shapes);
+      else visitor.forHistory(reader.reading(devices, shapes), index);
       index += 1;
     } else if (tag === TAG_DEVICE && visitor.reading === undefined) {
       reader.skipDevice();
     } else if (tag === TAG_DEVICE) {
-      const device = reader.device();
-      devices.push(options.internDevice?.(device) ?? device);
+      devices.define(reader.device());
     } else if (tag === TAG_SHAPE) {
       const shape = reader.shape();
       shapes.push(options.internShape?.(shape) ?? shape);
@@ -68,6 +73,30 @@ export function readBatch(
         hint: 'it was written by a newer version, or the file is damaged: restore data/journal.db from a backup',
       });
     }
+  }
+}
+
+class DeviceTable {
+  readonly #intern: ((device: DeviceRef) => DeviceRef) | undefined;
+  readonly #defined: DeviceRef[] = [];
+  readonly #interned: (DeviceRef | undefined)[] = [];
+
+  constructor(intern: ((device: DeviceRef) => DeviceRef) | undefined) {
+    this.#intern = intern;
+  }
+
+  define(device: DeviceRef): void {
+    this.#defined.push(device);
+    this.#interned.push(this.#intern === undefined ? device : undefined);
+  }
+
+  get(number: number): DeviceRef | undefined {
+    const interned = this.#interned[number];
+    const defined = this.#defined[number];
+    if (interned !== undefined || defined === undefined) return interned;
+    const device = this.#intern?.(defined) ?? defined;
+    this.#interned[number] = device;
+    return device;
   }
 }
 
@@ -92,10 +121,10 @@ class BatchReader {
     return this.#bytes.readUInt8(this.#offset++);
   }
 
-  reading(devices: readonly DeviceRef[], shapes: readonly Shape[]): Reading {
+  reading(devices: DeviceTable, shapes: readonly Shape[]): Reading {
     const bytes = this.#bytes;
     const start = this.#offset;
-    const device = devices[bytes.readUInt16LE(start)];
+    const device = devices.get(bytes.readUInt16LE(start));
     const metrics = shapes[bytes.readUInt16LE(start + 2)];
     if (device === undefined || metrics === undefined) throw new TocsinError('a journal batch refers to a name it does not define');
     const flags = bytes.readUInt8(start + 4);

@@ -6,6 +6,7 @@
  *     'S' shape     u16 count, text × count                          defines the next shape number
  *     'D' device    text id, u8 hasProfile [text], u8 labels, (text key, text value) ×    defines the next device number
  *     'R' reading   u16 device, u16 shape, u8 flags, f64 at, f64 receivedAt, value × count of the shape
+ *     'H' the same, for history alone
  *     'X' rejection u8 hasDevice [text], text topic, bytes payload, text client, f64 receivedAt, text reason, text detail, u8 partial
  *     'Q' QoS 2     u8 open (1) or released (0), text client, u16 packetId, u32 hash, f64 receivedAt
  *     'L' learned   text key, bytes JSON (empty: forgotten), f64 receivedAt
@@ -19,6 +20,7 @@ export const BATCH_VERSION = 1;
 export const TAG_SHAPE = 0x53;
 export const TAG_DEVICE = 0x44;
 export const TAG_READING = 0x52;
+export const TAG_HISTORY = 0x48;
 export const TAG_REJECTION = 0x58;
 export const TAG_QOS2 = 0x51;
 export const TAG_LEARNED = 0x4c;
@@ -49,6 +51,12 @@ export interface LearnedMark {
   readonly receivedAt: number;
 }
 
+interface ReadingTimes {
+  readonly at: number;
+  readonly receivedAt: number;
+  readonly flags: number;
+}
+
 export class BatchWriter {
   #bytes = Buffer.allocUnsafe(INITIAL_BYTES);
   #length = 1;
@@ -75,11 +83,27 @@ export class BatchWriter {
     return Math.max(this.#devicesDefined, this.#shapes.size) > NAMES_MAX - NAMES_ADDED_MAX;
   }
 
-  addReading(device: DeviceRef, metrics: Shape, values: readonly Value[], times: { at: number; receivedAt: number; flags: number }): void {
+  addReading(device: DeviceRef, metrics: Shape, values: readonly Value[], times: ReadingTimes): void {
+    this.#reading(TAG_READING, { device, metrics, values }, times);
+  }
+
+  /**
+   * A reading that only history takes: rules, windows, latest values and signs of life know nothing of it. @param times.receivedAt when it
+   * is put in, as everything in a journal stands in the order of receipt
+   */
+  addForHistory(device: DeviceRef, metrics: Shape, values: readonly Value[], times: ReadingTimes): void {
+    this.#reading(TAG_HISTORY, { device, metrics, values }, times);
+  }
+
+  #reading(
+    tag: number,
+    { device, metrics, values }: { device: DeviceRef; metrics: Shape; values: readonly Value[] },
+    times: ReadingTimes,
+  ): void {
     if (metrics.length > NAMES_MAX) {
       // Read back as two readings of the same instant.
-      this.addReading(device, metrics.slice(0, NAMES_MAX), values.slice(0, NAMES_MAX), times);
-      this.addReading(device, metrics.slice(NAMES_MAX), values.slice(NAMES_MAX), times);
+      this.#reading(tag, { device, metrics: metrics.slice(0, NAMES_MAX), values: values.slice(0, NAMES_MAX) }, times);
+      this.#reading(tag, { device, metrics: metrics.slice(NAMES_MAX), values: values.slice(NAMES_MAX) }, times);
       return;
     }
     const deviceNumber = this.#devices.get(device) ?? this.#defineDevice(device);
@@ -87,7 +111,7 @@ export class BatchWriter {
     this.#reserve(22 + values.length * 9);
     const bytes = this.#bytes;
     let offset = this.#length;
-    bytes[offset] = TAG_READING;
+    bytes[offset] = tag;
     bytes[offset + 1] = deviceNumber & 0xff;
     bytes[offset + 2] = deviceNumber >>> 8;
     bytes[offset + 3] = shapeNumber & 0xff;
@@ -118,7 +142,8 @@ export class BatchWriter {
     this.#counted(times.receivedAt);
   }
 
-  addRejection(rejection: Rejection): void {
+  /** @param receivedAt in journal time: that of the rejection itself is made unique for its device */
+  addRejection(rejection: Rejection, receivedAt = rejection.receivedAt): void {
     this.#byte(TAG_REJECTION);
     this.#optionalText(rejection.device);
     this.#text(rejection.topic);
@@ -128,7 +153,7 @@ export class BatchWriter {
     this.#text(rejection.reason);
     this.#text(rejection.detail);
     this.#byte(rejection.partial ? 1 : 0);
-    this.#counted(rejection.receivedAt);
+    this.#counted(receivedAt);
   }
 
   addQos2Mark(mark: Qos2Mark): void {

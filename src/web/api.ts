@@ -8,6 +8,7 @@ import { registerLinkPages } from './links.ts';
 import { METRICS_CONTENT_TYPE } from './metrics.ts';
 import { registerOperations } from './operations.ts';
 import { Problem } from './problem.ts';
+import { registerQuarantine } from './quarantine.ts';
 import { checkAlertsQuery, checkExplainQuery, checkPageQuery, checkPostedReadings, checkReadingsQuery } from './requests.ts';
 import { registerSilences } from './silences.ts';
 import { withTimes } from './times.ts';
@@ -22,6 +23,7 @@ export function registerRoutes(server: FastifyInstance, backend: Backend, own: {
   registerOperations(server, backend, own.clock);
   registerSilences(server, backend, own.clock);
   registerContacts(server, backend);
+  registerQuarantine(server, backend);
   registerLinkPages(server, backend, own);
   registerReadingsPost(server, backend);
   registerMonitoring(server, backend);
@@ -32,7 +34,6 @@ function registerReads(server: FastifyInstance, backend: Backend): void {
   server.get('/api/v1/devices', async (request) => list(await backend.devices(checkPageQuery(request.query))));
   server.get('/api/v1/readings', async (request) => list(await backend.readings(checkReadingsQuery(request.query))));
   server.get('/api/v1/alerts', async (request) => list(await backend.alerts(checkAlertsQuery(request.query))));
-  server.get('/api/v1/quarantine', async (request) => list(await backend.quarantine(checkPageQuery(request.query))));
   server.get('/api/v1/notifications', async (request) => list(await backend.notifications(checkPageQuery(request.query))));
   server.get('/api/v1/rules', async (request) => list(await backend.rules(checkPageQuery(request.query))));
   server.get('/api/v1/configuration', async () => backend.configuration());

@@ -17,6 +17,15 @@ export interface PageQuery {
   readonly limit?: number;
 }
 
+/** All that is given must be equal. */
+export interface QuarantineFilter {
+  readonly reason?: string;
+  readonly device?: string;
+  readonly topic?: string;
+}
+
+export interface QuarantinePageQuery extends PageQuery, QuarantineFilter {}
+
 export interface AlertsQuery extends PageQuery {
   readonly state?: 'pending' | 'firing' | 'resolved';
   readonly level?: 'info' | 'warning' | 'critical';
@@ -61,7 +70,18 @@ export interface Backend extends Asked<Operating> {
   alerts(query: AlertsQuery): Promise<Page<unknown>>;
   alert(id: string): Promise<unknown | null>;
   readings(query: ReadingsQuery): Promise<Page<unknown>>;
-  quarantine(query: PageQuery): Promise<Page<unknown>>;
+  quarantine(query: QuarantinePageQuery): Promise<Page<unknown>>;
+  /** By reason, the most frequent first. */
+  quarantineReasons(): Promise<readonly unknown[]>;
+  /** Null: there is none, or not any more. */
+  quarantined(id: number): Promise<unknown | null>;
+  /** Decodes it again, by the present profiles. Resolves once what came of it is durable. */
+  replay(id: number, options: { readonly rules: boolean }): Promise<unknown | null>;
+  /** The oldest first, from `after` on, which is an id. */
+  replayMany(
+    filter: QuarantineFilter,
+    request: { readonly rules: boolean; readonly limit: number; readonly after: number },
+  ): Promise<unknown>;
   notifications(query: PageQuery): Promise<Page<unknown>>;
   /** What people did, oldest first. */
   operationLog(query: PageQuery): Promise<Page<unknown>>;

@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { createHistory } from '../history/history.ts';
 import { openSeriesStore, type SeriesStoreConfig } from '../history/open.ts';
-import { createQuarantine, type QuarantinePage, type QuarantineQuery } from '../history/quarantine.ts';
+import { createQuarantine } from '../history/quarantine.ts';
+import type {
+  QuarantineFilter,
+  QuarantineItem,
+  QuarantineQuery,
+  QuarantineRange,
+  QuarantineReason,
+  Settled,
+} from '../history/quarantine-table.ts';
 import type { SeriesPage, SeriesQuery } from '../history/series-store.ts';
 import type { Position } from '../journal/journal.ts';
 import type { Chart, ChartOrder } from '../notify/composing.ts';
@@ -30,6 +38,14 @@ export interface HistoryMethods extends WorkerMethods {
   /** For a mail. */
   chart(order: ChartOrder): Promise<Chart | null>;
   quarantine(query: QuarantineQuery): Page<unknown>;
+  quarantineReasons(): readonly unknown[];
+  /** With all its bytes. */
+  quarantined(id: number): unknown | null;
+  /** For a replay, as they are. */
+  rejection(id: number): QuarantineItem | null;
+  rejections(filter: QuarantineFilter, range: QuarantineRange): readonly QuarantineItem[];
+  countRejections(filter: QuarantineFilter, after: number): number;
+  settleRejections(outcomes: readonly Settled[]): void;
   /** Why the series store is not written to at present, or null. */
   trouble(): string | null;
 }
@@ -50,7 +66,20 @@ hostWorker<HistoryData>(async (data, journal) => {
         return store.query(query);
       },
       chart: async (order: ChartOrder) => (store === null ? null : drawChart(order, (query) => store.query(query))),
-      quarantine: (query: QuarantineQuery) => readable(quarantine.list(query)),
+      quarantine: (query: QuarantineQuery) => {
+        const { items, next } = quarantine.list(query);
+        return { items: items.map(readable), next };
+      },
+      quarantineReasons: () =>
+        quarantine.reasons().map(({ example, ...reason }: QuarantineReason) => ({ ...reason, example: readable(example) })),
+      quarantined: (id: number) => {
+        const item = quarantine.show(id);
+        return item === null ? null : { ...readable(item), ...writtenOut(item) };
+      },
+      rejection: (id: number) => quarantine.show(id),
+      rejections: (filter: QuarantineFilter, range: QuarantineRange) => quarantine.oldest(filter, range),
+      countRejections: (filter: QuarantineFilter, after: number) => quarantine.count(filter, after),
+      settleRejections: (outcomes: readonly Settled[]) => quarantine.settle(outcomes),
       trouble: () => history[0]?.trouble() ?? null,
     },
     metrics: () => registry.metrics(),
@@ -62,10 +91,12 @@ hostWorker<HistoryData>(async (data, journal) => {
 });
 
 /** Payloads as a person reads them: text where it is text, else base64. */
-function readable(page: QuarantinePage): Page<unknown> {
-  const items = page.items.map(({ payload, ...item }) => {
-    const bytes = Buffer.from(payload);
-    return isUtf8(bytes) ? { ...item, payload: bytes.toString() } : { ...item, payloadBase64: bytes.toString('base64') };
-  });
-  return { items, next: page.next };
+function readable({ payload, ...item }: QuarantineItem): object {
+  const bytes = Buffer.from(payload);
+  return isUtf8(bytes) ? { ...item, payload: bytes.toString() } : { ...item, payloadBase64: bytes.toString('base64') };
+}
+
+function writtenOut({ payload }: QuarantineItem): object {
+  const bytes = Buffer.from(payload);
+  return { payloadBytes: bytes.length, payloadBase64: bytes.toString('base64'), payloadHex: bytes.toString('hex') };
 }

@@ -233,9 +233,9 @@ describe('the quarantine', () => {
     expect(items).toEqual(rejections.toReversed());
     expect(quarantine.list({ reason: 'out-of-range' }).items).toHaveLength(5);
     expect(quarantine.list({ device: 'd1' }).items).toHaveLength(20);
-    expect(quarantine.reasons()).toEqual([
-      { reason: 'invalid-json', count: 20, lastReceivedAt: START + 24 },
-      { reason: 'out-of-range', count: 5, lastReceivedAt: START + 20 },
+    expect(quarantine.reasons()).toMatchObject([
+      { reason: 'invalid-json', count: 20, firstReceivedAt: START + 1, lastReceivedAt: START + 24, example: { receivedAt: START + 24 } },
+      { reason: 'out-of-range', count: 5, firstReceivedAt: START, lastReceivedAt: START + 20, example: { partial: true } },
     ]);
     const first = quarantine.list({ limit: 10 });
     const second = quarantine.list({ limit: 20, cursor: first.next ?? '' });

@@ -34,9 +34,10 @@ const mark = fc.record({
   receivedAt: time,
 });
 
-type Entry = { reading: Reading } | { rejection: Rejection } | { mark: Qos2Mark };
+type Entry = { reading: Reading } | { forHistory: Reading } | { rejection: Rejection } | { mark: Qos2Mark };
 const entry: fc.Arbitrary<Entry> = fc.oneof(
   reading.map((value) => ({ reading: value })),
+  reading.map((value) => ({ forHistory: value })),
   rejection.map((value) => ({ rejection: value })),
   mark.map((value) => ({ mark: value })),
 );
@@ -45,6 +46,8 @@ function write(entries: readonly Entry[]) {
   const writer = new BatchWriter();
   for (const item of entries) {
     if ('reading' in item) writer.addReading(item.reading.device, item.reading.metrics, item.reading.values, item.reading);
+    else if ('forHistory' in item)
+      writer.addForHistory(item.forHistory.device, item.forHistory.metrics, item.forHistory.values, item.forHistory);
     else if ('rejection' in item) writer.addRejection(item.rejection);
     else writer.addQos2Mark(item.mark);
   }
@@ -57,6 +60,7 @@ function read(bytes: Uint8Array, from = 0): Entry[] {
     bytes,
     {
       reading: (value) => entries.push({ reading: value }),
+      forHistory: (value) => entries.push({ forHistory: value }),
       rejection: (value) => entries.push({ rejection: { ...value, payload: new Uint8Array(value.payload) } }),
       qos2: (value) => entries.push({ mark: value }),
     },
@@ -146,4 +150,33 @@ it('says anew what a device is where it changes back within a batch: whoever not
   const { bytes } = writer.take();
   readBatch(bytes, { reading: ({ device }) => device.id === 'd1' && sites.push(site) }, { internDevice });
   expect(sites).toEqual(['here', 'here', 'there', 'here', 'here']);
+});
+
+it('shows a reading for history alone to nobody who does not ask for it, nor its device', () => {
+  const writer = new BatchWriter();
+  const [known, other] = ['known', 'other'].map((id) => ({ id, profile: null, labels: {} }));
+  if (known === undefined || other === undefined) throw new Error('two references');
+  const times = { at: 1, receivedAt: 5, flags: 0 };
+  writer.addForHistory(other, ['x'], [1], times);
+  writer.addReading(known, ['x'], [2], times);
+  writer.addForHistory(known, ['x'], [3], times);
+  const { bytes, count } = writer.take();
+  expect(count).toBe(3);
+  const read = (visitor: 'reading' | 'both') => {
+    const heard: string[] = [];
+    const values: unknown[] = [];
+    const visit = (entry: Reading, index: number): void => void values.push([entry.device.id, entry.values[0], index]);
+    const internDevice = (ref: DeviceRef): DeviceRef => {
+      heard.push(ref.id);
+      return ref;
+    };
+    readBatch(bytes, { reading: visit, ...(visitor === 'both' && { forHistory: visit }) }, { internDevice });
+    return { heard, values };
+  };
+  expect(read('reading')).toEqual({ heard: ['known'], values: [['known', 2, 1]] });
+  expect(read('both').values).toEqual([
+    ['other', 1, 0],
+    ['known', 2, 1],
+    ['known', 3, 2],
+  ]);
 });

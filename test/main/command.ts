@@ -14,10 +14,16 @@ export interface Ended {
 }
 
 /** Rejects when it does not end in time. */
-export async function tocsin(args: readonly string[], options: { readonly cwd?: string } = {}): Promise<Ended> {
+export async function tocsin(
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly stdin?: Uint8Array | string } = {},
+): Promise<Ended> {
+  const { stdin, ...rest } = options;
+  const stdio = [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] as const;
   const child = watchChild(
-    spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' }, ...options }),
+    spawn(process.execPath, [MAIN, ...args], { stdio: [...stdio], env: { ...process.env, NO_COLOR: '1' }, ...rest }),
   );
+  if (stdin !== undefined) child.stdin?.end(stdin);
   let stdout = '';
   let stderr = '';
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {

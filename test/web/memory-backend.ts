@@ -37,6 +37,19 @@ export class MemoryBackend implements Backend {
   alerts = (query: PageQuery) => this.#list(query);
   readings = (query: PageQuery) => this.#list(query);
   quarantine = (query: PageQuery) => this.#list(query);
+  /** What a replay answers, by id and for many. */
+  replayNext: { one: Record<number, unknown>; many: unknown[] } = { one: {}, many: [] };
+  quarantineReasons = async (): Promise<readonly unknown[]> => this.reasons;
+  reasons: readonly unknown[] = [];
+  quarantined = async (id: number) => this.items.find((item) => item.id === id) ?? null;
+  replay = async (id: number, options: { rules: boolean }): Promise<unknown> => {
+    this.queries.push({ id, ...options });
+    return this.replayNext.one[id] ?? null;
+  };
+  replayMany = async (filter: object, request: object): Promise<unknown> => {
+    this.queries.push({ filter, ...request });
+    return this.replayNext.many.shift();
+  };
   notifications = (query: PageQuery) => this.#list(query);
   rules = (query: PageQuery) => this.#list(query);
   configuration = async (): Promise<unknown> => ({ rules: [] });
