@@ -7,7 +7,7 @@ import type { Alert } from '../domain/alert.ts';
 import type { DeviceDirectory, FleetDevice, Profile } from '../domain/device.ts';
 import type { DeviceRef, Shape } from '../domain/reading.ts';
 import type { CompiledRule } from '../rules/compile.ts';
-import { createFrame, type RemoteCell } from '../rules/frame.ts';
+import { createFrame, holds, type RemoteCell } from '../rules/frame.ts';
 import { groupName } from '../rules/group.ts';
 import type { LiveWindow } from '../rules/windows/live-window.ts';
 import { type DeviceView, fill, stateFrom, viewOf } from './device-rows.ts';
@@ -263,10 +263,8 @@ export class Devices {
       device.isCoupled = true;
       // What it is known for already counts from the start.
       if (!group.contribute(membership, this.#frame)) continue;
-      group.hear(
-        membership,
-        cells.reduce((latest, { receivedAt }) => Math.max(latest, receivedAt), Number.NEGATIVE_INFINITY),
-      );
+      const receivedAt = cells.reduce((latest, cell) => Math.max(latest, cell.receivedAt), Number.NEGATIVE_INFINITY);
+      group.hear(membership, receivedAt, !cells.every(holds));
     }
     device.windows = windows;
     device.forgetPlans();
