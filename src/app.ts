@@ -95,7 +95,7 @@ export async function startApp(loaded: Loaded, source: ConfigSource): Promise<Ap
   stack.defer(() => reloader.end());
 
   collectProcessMetrics(registry);
-  const backend = createBackend({ journal, ingest, decisions, history, registry, reloader });
+  const backend = createBackend({ journal, ingest, decisions, history, registry, reloader, learned: () => decoder.learned });
   const { host, port, publicUrl } = config.http;
   const web = await startWebServer({ host, port, publicUrl, backend, logger });
   stack.defer(() => web.close());

@@ -33,6 +33,13 @@ export interface DevicesOptions {
   readonly dependencyGraceMs?: number;
 }
 
+export interface DevicesQuery {
+  readonly cursor?: string;
+  readonly limit?: number;
+  /** Those that are said to be, or not to be. */
+  readonly online?: boolean;
+}
+
 const DEPENDENCY_GRACE_MS = 30_000;
 
 export class Devices {
@@ -168,14 +175,14 @@ export class Devices {
     return added;
   }
 
-  list(query: { cursor?: string; limit?: number }): Page<DeviceView> {
+  list(query: DevicesQuery): Page<DeviceView> {
     this.#sortedIds ??= [...this.#devices.keys()].sort();
     const limit = Math.min(Math.max(1, Math.floor(query.limit ?? LIMIT_DEFAULT)), LIMIT_MAX);
-    const { cursor } = query;
+    const { cursor, online } = query;
     const items: DeviceView[] = [];
     for (let index = cursor === undefined ? 0 : firstAfter(this.#sortedIds, cursor); index < this.#sortedIds.length; index++) {
       const device = this.#devices.get(this.#sortedIds[index] ?? '');
-      if (device === undefined || !isReal(device)) continue;
+      if (device === undefined || !isReal(device) || (online !== undefined && device.online !== online)) continue;
       if (items.length === limit) return { items, next: items.at(-1)?.id ?? null };
       items.push(viewOf(device));
     }

@@ -265,3 +265,17 @@ describe('a gateway that is said to be offline', () => {
     expect(who(scenario.until(48)).slice(2)).toEqual(['warm fridge-01 firing 47', 'warm fridge-02 firing 47']);
   });
 });
+
+it('devices are listed by it, a page at a time', () => {
+  const scenario = new Scenario(ruleText('{warning: {when: "temperature > 8"}}'));
+  for (const [index, values] of [OFFLINE, ONLINE, { temperature: 5 }, OFFLINE, OFFLINE].entries())
+    scenario.reading(index, values, { device: `d${index}` });
+  const ids = (query: { online?: boolean; limit?: number; cursor?: string }): (string | null)[] => {
+    const { items, next } = scenario.devices.list(query);
+    return [...items.map(({ id }) => id), next];
+  };
+  expect(ids({ online: false, limit: 2 })).toEqual(['d0', 'd3', 'd3']);
+  expect(ids({ online: false, limit: 2, cursor: 'd3' })).toEqual(['d4', null]);
+  expect(ids({ online: true })).toEqual(['d1', null]);
+  expect(ids({})).toHaveLength(6);
+});
