@@ -12,8 +12,7 @@ function unitsOf(device: { id: string; profile: string | null }) {
   const table = new LearnedTable();
   table.describe('fridge-01', { name: 'The one in the hall', units: { temperature: '°F', humidity: '%' } });
   const { name, values: described } = describe({ ...device, values }, { profiles, learned: (id) => table.description(id) });
-  const { temperature, humidity, door } = described;
-  return { name, units: [temperature.unit, humidity.unit, door.unit] };
+  return { name, units: ['temperature', 'humidity', 'door'].map((metric) => described[metric]?.unit) };
 }
 
 it.each([
