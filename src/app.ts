@@ -96,7 +96,8 @@ export async function startApp(loaded: Loaded, source: ConfigSource): Promise<Ap
 
   collectProcessMetrics(registry);
   const keepsHistory = config.roles.includes('history');
-  const backend = createBackend({ journal, ingest, decisions, history, registry, reloader, keepsHistory });
+  const learned = () => decoder.learned;
+  const backend = createBackend({ journal, ingest, decisions, history, registry, reloader, learned, keepsHistory });
   const { host, port, publicUrl } = config.http;
   const web = await startWebServer({ host, port, publicUrl, backend, logger });
   stack.defer(() => web.close());

@@ -1,6 +1,8 @@
 /** What the HTTP API asks for, answered by the threads that know it: part of the composition root. */
 import type { Registry } from 'prom-client';
 import description from '../package.json' with { type: 'json' };
+import { describe } from './devices/describing.ts';
+import type { LearnedTable } from './devices/learned.ts';
 import { SELF } from './domain/device.ts';
 import type { Ingest } from './ingest/ingest.ts';
 import { type KeptFilter, type KeptRejections, QuarantineReplay } from './ingest/replaying.ts';
@@ -24,13 +26,26 @@ export function createBackend(parts: {
   registry: Registry;
   reloader: Reloader;
   keepsHistory: boolean;
+  /** What the messages of devices have said of them: the decoder's, which a reload exchanges. */
+  learned: () => LearnedTable;
 }): Backend {
   const { journal, ingest, decisions, history, registry, reloader, keepsHistory } = parts;
   const replay = replayOf({ ingest, history, keepsHistory });
+  const known = () => ({
+    profiles: new Map(reloader.current.directory.profiles.map((profile) => [profile.name, profile])),
+    learned: (device: string) => parts.learned().description(device),
+  });
   return {
     // Tocsin's own device is asked for by its name, and is in nobody's way otherwise.
-    devices: async (query) => withoutSelf(await decisions.remote.devices(query)),
-    device: (id) => decisions.remote.device(id),
+    async devices(query) {
+      const { items, next } = withoutSelf(await decisions.remote.devices(query));
+      const described = known();
+      return { items: items.map((device) => describe(device, described)), next };
+    },
+    async device(id) {
+      const device = await decisions.remote.device(id);
+      return device === null ? null : describe(device, known());
+    },
     explain: (query) => decisions.remote.explain(query),
     alerts: (query) => decisions.remote.alerts(query),
     alert: (id) => decisions.remote.alert(id),

@@ -27,7 +27,7 @@ import type { Logger } from '../std/logger.ts';
 import type { Service } from '../std/service.ts';
 import { AlertMetrics } from './alert-metrics.ts';
 import { bareRow, toInstanceRow } from './device-rows.ts';
-import { Devices, type DeviceView } from './devices.ts';
+import { Devices, type DevicesQuery, type DeviceView } from './devices.ts';
 import { Evaluating } from './evaluating.ts';
 import { type Explained, type ExplainQuery, explain } from './explaining.ts';
 import { countOf, type NewTransition } from './lifecycle.ts';
@@ -95,7 +95,7 @@ export interface Alerting extends Service {
   openCounts(): OpenCounts;
   /** Of rules whose conditions could not be evaluated since the start, by rule. */
   ruleErrors(): ReadonlyMap<string, RuleErrors>;
-  devices(query: { cursor?: string; limit?: number }): Page<DeviceView>;
+  devices(query: DevicesQuery): Page<DeviceView>;
   device(id: string): DeviceView | null;
   /** Why a device did, or did not, alert. Changes nothing. */
   explain(query: ExplainQuery): Explained;
@@ -186,7 +186,7 @@ class JournalAlerting implements Alerting {
     return this.#ruleErrors;
   }
 
-  devices(query: { cursor?: string; limit?: number }): Page<DeviceView> {
+  devices(query: DevicesQuery): Page<DeviceView> {
     return this.#devices.list(query);
   }
 

@@ -130,9 +130,7 @@ export class Becoming {
     const { program, device } = instance;
     if (program.summary === null) return `${program.rule.id} on ${device.id}: ${formatValue(value)}`;
     const frame = this.#frame;
-    device.present(frame);
-    frame.cells = instance.cells;
-    frame.inputs = instance.inputs;
+    instance.present(frame);
     const text = program.summary(frame);
     frame.failure = null;
     return text;

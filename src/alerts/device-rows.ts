@@ -20,7 +20,10 @@ export interface DeviceView {
   readonly listed: boolean;
   readonly dependsOn: string | null;
   readonly firstSeen: number | null;
+  /** Of a reading that holds more than `availability`. */
   readonly lastSeen: number | null;
+  /** What messages say of its being online; null: nothing. A device that has fallen silent without a word stays what it was. */
+  readonly online: boolean | null;
   readonly readings: number;
   readonly maxGapMs: number;
   /** How far its clock is behind ours (ahead: below 0), as far as that can be told. */
@@ -29,7 +32,7 @@ export interface DeviceView {
 }
 
 export function toDeviceRow(device: DeviceState, position: number): DeviceRow {
-  const { id, profile, labels, registeredAt, firstSeen, lastSeen, dependentsSeen, readings, intervals, held } = device;
+  const { id, profile, labels, registeredAt, firstSeen, lastSeen, dependentsSeen, online, readings, intervals, held } = device;
   const values = [...device.cells.values()].flatMap(({ name, value, at, receivedAt, heardAt }) =>
     value === undefined ? [] : [{ name, value, at, receivedAt, heardAt }],
   );
@@ -47,6 +50,7 @@ export function toDeviceRow(device: DeviceState, position: number): DeviceRow {
     intervals: [...intervals],
     values,
     ...(dependentsSeen !== null && { dependentsSeen }),
+    ...(online !== null && { online }),
     ...(device.clock !== null && { clock: device.clock.toRow() }),
     ...(held.length > 0 && { held: [...held] }),
   };
@@ -73,6 +77,7 @@ export function fill(device: DeviceState, row: DeviceRow, listed: FleetDevice | 
   device.firstSeen = row.firstSeen;
   device.lastSeen = row.lastSeen;
   device.dependentsSeen = row.dependentsSeen ?? null;
+  device.online = row.online ?? null;
   device.lastAt = row.lastAt ?? Number.NEGATIVE_INFINITY;
   device.readings = row.readings;
   device.position = row.position;
@@ -138,7 +143,7 @@ export function stateFrom(row: InstanceRow, { program }: Instance): InstanceStat
 }
 
 export function viewOf(device: DeviceState): DeviceView {
-  const { id, profile, labels, limits, limitOrigins, firstSeen, lastSeen, readings } = device;
+  const { id, profile, labels, limits, limitOrigins, firstSeen, lastSeen, online, readings } = device;
   const values: Record<string, { value: Value; at: number; receivedAt: number }> = {};
   for (const { name, value, at, receivedAt } of device.cells.values()) {
     if (value !== undefined) values[name] = { value, at, receivedAt };
@@ -147,5 +152,6 @@ export function viewOf(device: DeviceState): DeviceView {
   const clockSkewMs = (device.clock?.offsetUs ?? 0) / MICROSECONDS_PER_MILLISECOND;
   const dependsOn = device.dependency?.on.id ?? null;
   const listed = device.registeredAt !== null;
-  return { id, profile, labels, limits, limitOrigins, listed, dependsOn, firstSeen, lastSeen, readings, maxGapMs, clockSkewMs, values };
+  const seen = { firstSeen, lastSeen, online };
+  return { id, profile, labels, limits, limitOrigins, listed, dependsOn, ...seen, readings, maxGapMs, clockSkewMs, values };
 }

@@ -3,7 +3,7 @@
  * of the rules that are for it. It stands in for the DeviceRef of its readings, so that a reading finds it without a
  * look-up.
  */
-import type { Profile } from '../domain/device.ts';
+import { AVAILABILITY, type Profile } from '../domain/device.ts';
 import { type DeviceRef, MICROSECONDS_PER_MILLISECOND, MICROSECONDS_PER_SECOND, type Shape, type Value } from '../domain/reading.ts';
 import type { CompiledRule, Program } from '../rules/compile.ts';
 import { quietRange } from '../rules/evaluate.ts';
@@ -48,6 +48,8 @@ export interface Plan {
   readonly followers: readonly Instance[];
   /** Groups that its metrics contribute to. */
   readonly memberships: readonly Membership[];
+  /** Where `availability` stands in the reading; -1: nowhere. */
+  readonly availability: number;
 }
 
 /** A reading that is held to be put in order, with the position it came at. */
@@ -77,7 +79,10 @@ export class DeviceState implements DeviceRef, Timed {
   /** When a listed device was first known to this store; null for one that is not listed. µs. */
   registeredAt: number | null = null;
   firstSeen: number | null = null;
+  /** Receipt of its latest reading that is no announcement (online.ts). */
   lastSeen: number | null = null;
+  /** What was last told of its being online, or shown by its speaking; null: nothing. */
+  online: boolean | null = null;
   /** Newest event time, or minus infinity. */
   lastAt = Number.NEGATIVE_INFINITY;
   readings = 0;
@@ -303,7 +308,9 @@ export class DeviceState implements DeviceRef, Timed {
     const memberships = this.memberships.filter(
       ({ program }) => program.metrics.length === 0 || program.metrics.some((name) => shape.includes(name)),
     );
-    return { cells: shape.map((name) => this.cell(name)), instances, numbers, valueIndexes, quiet, listeners, followers, memberships };
+    const cells = shape.map((name) => this.cell(name));
+    const availability = shape.indexOf(AVAILABILITY);
+    return { cells, instances, numbers, valueIndexes, quiet, listeners, followers, memberships, availability };
   }
 
   /** Rules that name the same metrics share one list. */

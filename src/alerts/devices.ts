@@ -7,7 +7,7 @@ import type { Alert } from '../domain/alert.ts';
 import type { DeviceDirectory, FleetDevice, Profile } from '../domain/device.ts';
 import type { DeviceRef, Shape } from '../domain/reading.ts';
 import type { CompiledRule } from '../rules/compile.ts';
-import { createFrame, type RemoteCell } from '../rules/frame.ts';
+import { createFrame, holds, type RemoteCell } from '../rules/frame.ts';
 import { groupName } from '../rules/group.ts';
 import type { LiveWindow } from '../rules/windows/live-window.ts';
 import { type DeviceView, fill, stateFrom, viewOf } from './device-rows.ts';
@@ -31,6 +31,13 @@ export interface DevicesOptions {
   readonly graceUntil: number;
   /** How much later the silence of a device that depends on another ripens; without it 30 s. */
   readonly dependencyGraceMs?: number;
+}
+
+export interface DevicesQuery {
+  readonly cursor?: string;
+  readonly limit?: number;
+  /** Those that are said to be, or not to be. */
+  readonly online?: boolean;
 }
 
 const DEPENDENCY_GRACE_MS = 30_000;
@@ -168,14 +175,14 @@ export class Devices {
     return added;
   }
 
-  list(query: { cursor?: string; limit?: number }): Page<DeviceView> {
+  list(query: DevicesQuery): Page<DeviceView> {
     this.#sortedIds ??= [...this.#devices.keys()].sort();
     const limit = Math.min(Math.max(1, Math.floor(query.limit ?? LIMIT_DEFAULT)), LIMIT_MAX);
-    const { cursor } = query;
+    const { cursor, online } = query;
     const items: DeviceView[] = [];
     for (let index = cursor === undefined ? 0 : firstAfter(this.#sortedIds, cursor); index < this.#sortedIds.length; index++) {
       const device = this.#devices.get(this.#sortedIds[index] ?? '');
-      if (device === undefined || !isReal(device)) continue;
+      if (device === undefined || !isReal(device) || (online !== undefined && device.online !== online)) continue;
       if (items.length === limit) return { items, next: items.at(-1)?.id ?? null };
       items.push(viewOf(device));
     }
@@ -263,10 +270,8 @@ export class Devices {
       device.isCoupled = true;
       // What it is known for already counts from the start.
       if (!group.contribute(membership, this.#frame)) continue;
-      group.hear(
-        membership,
-        cells.reduce((latest, { receivedAt }) => Math.max(latest, receivedAt), Number.NEGATIVE_INFINITY),
-      );
+      const receivedAt = cells.reduce((latest, cell) => Math.max(latest, cell.receivedAt), Number.NEGATIVE_INFINITY);
+      group.hear(membership, receivedAt, !cells.every(holds));
     }
     device.windows = windows;
     device.forgetPlans();

@@ -13,10 +13,10 @@
  *
  * **Replay.** What a device or an instance reflects already (its position) is skipped, its timers included.
  */
-import type { Value } from '../domain/reading.ts';
+import { AVAILABILITY } from '../domain/device.ts';
 import { FLAG_DEVICE_TIME, type Reading } from '../domain/reading.ts';
 import { evaluate, heard, IDLE, inhibit, release, ripen } from '../rules/evaluate.ts';
-import { type Cell, createFrame } from '../rules/frame.ts';
+import { createFrame } from '../rules/frame.ts';
 import { newestOf, nextTimer, type Timer } from '../rules/timer.ts';
 import { Becoming, type Changes } from './becoming.ts';
 import { backBy, isOffline } from './dependency.ts';
@@ -24,16 +24,15 @@ import { DeviceClock } from './device-clock.ts';
 import { DeviceState, type Plan } from './device-state.ts';
 import { Holding } from './holding.ts';
 import { comesFirst, type Instance, InstanceInputs } from './instance.ts';
+import { isAnnouncement, noteOnline, saidOnline } from './online.ts';
 import { type Downtime, overlapUs } from './state-store.ts';
+import { someMoved, type ValueCounts, writeValue } from './taking-over.ts';
 import { Timers } from './timers.ts';
 
 export type { Changes } from './becoming.ts';
 
-export interface Counts {
+export interface Counts extends ValueCounts {
   evaluations: number;
-  lateValues: number;
-  conflictValues: number;
-  duplicateValues: number;
 }
 
 export interface EvaluatingOptions {
@@ -48,8 +47,6 @@ export interface EvaluatingOptions {
 /** How often it is looked whether what a silent device depends on is back. */
 const LOOK_AGAIN_US = 30_000_000;
 
-type Outcome = 'moved' | 'late' | 'duplicate';
-
 export class Evaluating {
   readonly counts: Counts = { evaluations: 0, lateValues: 0, conflictValues: 0, duplicateValues: 0 };
   readonly #onRuleError: EvaluatingOptions['onRuleError'];
@@ -63,6 +60,8 @@ export class Evaluating {
   #waiting: Instance[] = [];
   /** The reading being worked on is older than its device's `retrospectiveAfter`. */
   #isOld = false;
+  /** It tells whether its device is online, and nothing else. */
+  #isAnnouncement = false;
   /** Devices to write with the next snapshot. */
   readonly dirty: DeviceState[] = [];
 
@@ -87,7 +86,8 @@ export class Evaluating {
   /** Sets the timers of a device, or of what stands for a group, that came from the store or the fleet file. */
   arm(device: DeviceState): void {
     // What was overdue before a start is not decided earlier after it.
-    this.#becoming.journaledAt = Math.max(this.#becoming.journaledAt, device.lastSeen ?? 0);
+    const announcedAt = device.cells.get(AVAILABILITY)?.heardAt ?? 0;
+    this.#becoming.journaledAt = Math.max(this.#becoming.journaledAt, device.lastSeen ?? 0, announcedAt);
     for (const instance of device.instances) {
       // A row that is ahead of its device's: its timers follow from readings that are still to be replayed.
       if (instance.position > device.position) this.#waiting.push(instance);
@@ -207,14 +207,18 @@ export class Evaluating {
     const { at, receivedAt, flags } = reading;
     const offsetUs = device.clock?.offsetUs ?? 0;
     this.#isOld = (flags & FLAG_DEVICE_TIME) !== 0 && receivedAt - at - offsetUs > device.retrospectiveAfterUs;
-    if (device.backlog !== null && !this.#isOld && progress > device.backlog.position) this.#becoming.endBacklog(device, receivedAt);
-    this.#note(device, reading);
     const plan = device.planFor(reading.metrics);
+    const said = saidOnline(plan, reading.values);
+    this.#isAnnouncement = isAnnouncement(said, reading.metrics);
+    const endsBacklog = !this.#isOld && !this.#isAnnouncement;
+    if (device.backlog !== null && endsBacklog && progress > device.backlog.position) this.#becoming.endBacklog(device, receivedAt);
+    noteOnline(device, said);
+    this.#note(device, reading);
     let stayed = 0;
     for (let index = 0; index < plan.cells.length; index++) {
       const cell = plan.cells[index];
       const value = reading.values[index];
-      if (cell !== undefined && value !== undefined && this.#write(device, cell, value, reading) !== 'moved') stayed += 1;
+      if (cell !== undefined && value !== undefined && writeValue(device, cell, value, reading, this.counts) !== 'moved') stayed += 1;
     }
     this.#evaluateAll(plan, reading, { stayed, progress, position });
     if (plan.listeners.length > 0) for (const instance of plan.listeners) this.#heard(instance, receivedAt, progress, position);
@@ -237,6 +241,7 @@ export class Evaluating {
       }
       const instance = instances[index];
       if (instance === undefined || progress <= instance.position) continue;
+      if (this.#isAnnouncement && instance.program.conditionMetrics === 0) continue;
       if (stayed === 0 || someMoved(instance, reading)) this.#evaluate(instance, receivedAt, position);
       else this.#heard(instance, receivedAt, progress, position);
     }
@@ -256,12 +261,12 @@ export class Evaluating {
       const { group } = membership;
       // A late value is in the member's windows from here on, and is seen with the next evaluation.
       if (!group.contribute(membership, this.#frame) || !hasMoved) continue;
-      group.hear(membership, receivedAt);
+      group.hear(membership, receivedAt, !this.#isAnnouncement);
       this.#markDirty(group.instance.device);
       if (progress > group.instance.position) this.#evaluate(group.instance, receivedAt, position);
     }
     const gateway = device.dependency?.on;
-    if (gateway === undefined) return;
+    if (gateway === undefined || this.#isAnnouncement) return;
     gateway.dependentsSeen = receivedAt;
     this.#markDirty(gateway);
     if (gateway.lastSeen === null) for (const instance of gateway.instances) this.#heard(instance, receivedAt, progress, position);
@@ -270,33 +275,12 @@ export class Evaluating {
   #note(device: DeviceState, { at, receivedAt }: Omit<Reading, 'device'>): void {
     device.readings += 1;
     device.firstSeen ??= receivedAt;
-    device.lastSeen = receivedAt;
     this.#markDirty(device);
+    if (this.#isAnnouncement) return;
+    device.lastSeen = receivedAt;
     if (!device.reported(at)) return;
     // What was too long a wait for a timer may not be any more.
     for (const instance of device.instances) if (instance.state.runs.length > 0) this.#arm(instance);
-  }
-
-  #write(device: DeviceState, cell: Cell, value: Value, { at, receivedAt, flags }: Omit<Reading, 'device'>): Outcome {
-    cell.heardAt = receivedAt;
-    if (at <= cell.at && (flags & FLAG_DEVICE_TIME) !== 0) {
-      if (at < cell.at) {
-        this.counts.lateValues += 1;
-        if (cell.windows !== null) intoWindows(device, cell, at, value);
-        return 'late';
-      }
-      if (value === cell.value) {
-        this.counts.duplicateValues += 1;
-        return 'duplicate';
-      }
-      this.counts.conflictValues += 1;
-    }
-    cell.value = value;
-    // A receipt time after a device time that ran ahead: the order of arrival decides, and time does not go back.
-    if (at > cell.at) cell.at = at;
-    cell.receivedAt = receivedAt;
-    if (cell.windows !== null) intoWindows(device, cell, cell.at, value);
-    return 'moved';
   }
 
   #evaluate(instance: Instance, receivedAt: number, position: number): void {
@@ -315,13 +299,12 @@ export class Evaluating {
   }
 
   #evaluated(instance: Instance, given: { now: number; isReading: boolean; receivedAt?: number }): Instance['state'] {
-    const { program, device, state } = instance;
+    const { program, state } = instance;
     const frame = this.#frame;
-    device.present(frame);
-    frame.cells = instance.cells;
-    frame.inputs = instance.inputs;
+    instance.present(frame);
     frame.now = given.now;
     frame.isReading = given.isReading;
+    frame.isSign = given.isReading && !this.#isAnnouncement;
     this.counts.evaluations += 1;
     const { receivedAt } = given;
     const next = evaluate(program, state.noData && receivedAt !== undefined ? heard(program, state, instance, receivedAt) : state, frame);
@@ -372,26 +355,3 @@ function mayRipen({ program, state, heapIndex }: Instance): boolean {
 }
 
 const reflected = (instance: Instance): number => Math.max(instance.position, instance.device.position);
-
-/** A truth counts as 0 or 1, a text as being there. */
-function intoWindows(device: DeviceState, cell: Cell, at: number, value: Value): void {
-  const number = typeof value === 'number' ? value : typeof value === 'boolean' ? Number(value) : 0;
-  const maxGapUs = device.maxGapUs();
-  for (const window of cell.windows ?? []) window.add(at, number, maxGapUs);
-}
-
-/** Whether one of the values that the rule names was taken over from this reading. */
-function someMoved(instance: Instance, reading: Omit<Reading, 'device'>): boolean {
-  const { program, cells } = instance;
-  if (program.conditionMetrics === 0) return true;
-  for (let index = 0; index < program.conditionMetrics; index++) {
-    const cell = cells[index];
-    const place = cell === undefined ? -1 : reading.metrics.indexOf(cell.name);
-    if (cell !== undefined && place >= 0 && isNew(cell, reading, reading.values[place])) return true;
-  }
-  return false;
-}
-
-/** After the cells were written: a late value differs in time, a duplicate was received before. */
-const isNew = (cell: Cell, reading: Omit<Reading, 'device'>, value: Value | undefined): boolean =>
-  cell.receivedAt === reading.receivedAt && cell.value === value && cell.at >= reading.at;

@@ -27,9 +27,11 @@ export interface SilenceExplanation {
   readonly dependsOn: {
     readonly device: string;
     readonly isOffline: boolean;
+    /** What is said of its being online; null: nothing. */
+    readonly online: boolean | null;
     readonly lastSeen: number | null;
     readonly graceMs: number;
-    /** A rule raises an alarm for its silence; of one that none does the silence excuses nothing. */
+    /** A rule would tell of its being away; one of which none would excuses nothing. */
     readonly isWatched: boolean;
     /** Since when the silence is put down to it. */
     readonly inhibitedSince: number | null;
@@ -66,6 +68,7 @@ export function explainSilence(instance: Instance, timers: readonly Timer[], now
             device: dependency.on.id,
             isWatched: isWatched(dependency.on),
             isOffline: isOffline(dependency.on, now),
+            online: dependency.on.online,
             lastSeen: dependency.on.lastSign,
             graceMs: toMs(dependency.graceUs),
             inhibitedSince: state.inhibitedSince,
@@ -82,12 +85,15 @@ function says(facts: Omit<SilenceExplanation, 'says'>, now: number): string {
   if (isSilent) return `${silence}: no-data (${policy})`;
   if (dependsOn !== null && dependsOn.inhibitedSince !== null) {
     const again = dueAt === null ? '' : `; looked at again at ${instant(dueAt)}`;
-    return `${silence}: put down to ${dependsOn.device} since ${instant(dependsOn.inhibitedSince)}${again}`;
+    const offline = dependsOn.online === false ? ', which is said to be offline' : '';
+    return `${silence}: put down to ${dependsOn.device}${offline}, since ${instant(dependsOn.inhibitedSince)}${again}`;
   }
   const due = dueAt === null ? '' : `, which is at ${instant(dueAt)}`;
   const grace = graceUntil === null ? '' : `; not before ${instant(graceUntil)}, as Tocsin has only just started`;
   const unwatched =
-    dependsOn === null || dependsOn.isWatched ? '' : `; ${dependsOn.device} excuses no silence, as no rule with noData.raise is on it`;
+    dependsOn === null || dependsOn.isWatched
+      ? ''
+      : `; ${dependsOn.device} excuses no silence, as no rule with noData.raise or about its availability is on it`;
   return `${silence}; no-data (${policy}) after ${formatDurationMs(afterMs)}${due}${grace}${unwatched}`;
 }
 

@@ -57,6 +57,8 @@ export interface DeviceFactsView {
   readonly registeredAt: number | null;
   readonly firstSeen: number | null;
   readonly lastSeen: number | null;
+  /** What messages say of its being online; null: nothing. */
+  readonly online: boolean | null;
   /** Newest event time. */
   readonly lastAt: number | null;
   readonly readings: number;
@@ -166,7 +168,7 @@ function unknownDevice(id: string, devices: Devices): NothingToExplain {
 }
 
 function factsOf(device: DeviceState): DeviceFactsView {
-  const { id, profile, labels, registeredAt, firstSeen, lastSeen, lastAt, readings, limits, limitOrigins, backlog, held } = device;
+  const { id, profile, labels, registeredAt, firstSeen, lastSeen, online, lastAt, readings, limits, limitOrigins, backlog, held } = device;
   const { latenessUs, retrospectiveAfterUs } = device;
   const metrics = [...device.cells.values()].flatMap(({ name, value, at, receivedAt }) =>
     value === undefined ? [] : [{ name, value, at, receivedAt }],
@@ -180,6 +182,7 @@ function factsOf(device: DeviceState): DeviceFactsView {
     registeredAt,
     firstSeen,
     lastSeen,
+    online,
     lastAt: lastAt === Number.NEGATIVE_INFINITY ? null : lastAt,
     readings,
     limitList: Object.entries(limits).map(([name, value]) => ({ name, value, origin: limitOrigins[name] ?? '' })),
@@ -241,9 +244,7 @@ function evaluatedAtOf(instance: Instance): number | null {
 
 function frameOf(instance: Instance, now: number): Frame {
   const frame = createFrame();
-  instance.device.present(frame);
-  frame.cells = instance.cells;
-  frame.inputs = instance.inputs;
+  instance.present(frame);
   frame.now = now;
   return withCopiedWindows(frame);
 }

@@ -7,7 +7,7 @@
  * Times are µs, and our own: each member's clock offset is added, as the members' clocks are off in different ways.
  */
 import type { CompiledRule } from '../rules/compile.ts';
-import type { Cell, CellWindow, Frame, FrameInputs } from '../rules/frame.ts';
+import { type Cell, type CellWindow, type Frame, type FrameInputs, holds } from '../rules/frame.ts';
 import type { GroupProgram, MemberProgram } from '../rules/group.ts';
 import type { AggregateFunction } from '../rules/inputs.ts';
 import { DeviceState } from './device-state.ts';
@@ -48,6 +48,9 @@ export class Membership implements FrameInputs {
     return this.cells.reduce((newest, { at }) => Math.max(newest, at), Number.NEGATIVE_INFINITY);
   }
 }
+
+/** What it contributes is nothing but whether it is online: that counts until it is told anew. */
+const isHeld = ({ cells }: Membership): boolean => cells.length > 0 && cells.every(holds);
 
 export class GroupState implements FrameInputs {
   readonly rule: CompiledRule;
@@ -132,15 +135,18 @@ export class GroupState implements FrameInputs {
     return true;
   }
 
-  /** The group has been heard of: its cell stands for the newest of its members. */
-  hear(membership: Membership, receivedAt: number): void {
+  /**
+   * The group has been heard of: its cell stands for the newest of its members.
+   * @param isSign the member itself was: an announcement ends no silence
+   */
+  hear(membership: Membership, receivedAt: number, isSign: boolean): void {
     const { cell } = this;
     const at = membership.newestAt + (membership.device.clock?.offsetUs ?? 0);
     if (at > cell.at) {
       cell.at = at;
       cell.receivedAt = receivedAt;
     }
-    cell.heardAt = Math.max(cell.heardAt, receivedAt);
+    if (isSign) cell.heardAt = Math.max(cell.heardAt, receivedAt);
     const value = this.aggregate(0, cell.at);
     cell.value = Number.isNaN(value) ? (cell.value ?? 0) : value;
   }
@@ -168,22 +174,25 @@ export class GroupState implements FrameInputs {
 
   /** The cheap question first, as for every value. */
   #isFresh(index: number, now: number): boolean {
-    const device = this.members[index]?.device;
-    const age = now - (this.#measuredAt[index] ?? Number.NEGATIVE_INFINITY) - (device?.clock?.offsetUs ?? 0);
-    return device !== undefined && (age <= device.surelyFreshUs || age <= device.maxGapUs());
+    const member = this.members[index];
+    if (member === undefined) return false;
+    const { device } = member;
+    const age = now - (this.#measuredAt[index] ?? Number.NEGATIVE_INFINITY) - (device.clock?.offsetUs ?? 0);
+    return age <= device.surelyFreshUs || age <= device.maxGapUs() || isHeld(member);
   }
 
   /** Asked anew each time: how long a value counts changes with how often its device reports. */
   #freshUntil(index: number): number {
-    const device = this.members[index]?.device;
+    const member = this.members[index];
     const at = this.#measuredAt[index];
-    return device === undefined || at === undefined ? Number.NEGATIVE_INFINITY : at + (device.clock?.offsetUs ?? 0) + device.maxGapUs();
+    if (member === undefined || at === undefined) return Number.NEGATIVE_INFINITY;
+    return isHeld(member) ? Number.POSITIVE_INFINITY : at + (member.device.clock?.offsetUs ?? 0) + member.device.maxGapUs();
   }
 
   /** The group is heard of as seldom as its members are. */
   #maxGapUs(): number {
     let longest = 0;
-    for (const { device } of this.members) longest = Math.max(longest, device.maxGapUs());
+    for (const member of this.members) longest = Math.max(longest, isHeld(member) ? Number.POSITIVE_INFINITY : member.device.maxGapUs());
     return longest;
   }
 }

@@ -1,11 +1,13 @@
 /** One rule on one device, or on one group. There may be hundreds of thousands: what they have in common stands in the device or the rule. */
 import type { CompiledRule, Program } from '../rules/compile.ts';
 import { IDLE, type InstanceState } from '../rules/evaluate.ts';
-import { type Cell, type CellWindow, type FrameInputs, NO_INPUTS, type RemoteCell } from '../rules/frame.ts';
+import { type Cell, type CellWindow, type Frame, type FrameInputs, holds, NO_INPUTS, type RemoteCell } from '../rules/frame.ts';
 import type { Hearing } from '../rules/timer.ts';
 import type { DeviceState } from './device-state.ts';
 import type { TrackedAlert } from './lifecycle.ts';
 import type { Timed } from './timers.ts';
+
+const FOREVER = (): number => Number.POSITIVE_INFINITY;
 
 /** What a rule reads beside the device's latest values. */
 export class InstanceInputs implements FrameInputs {
@@ -59,8 +61,19 @@ export class Instance implements Timed, Hearing {
   get clockOffsetUs(): number {
     return this.device.clock?.offsetUs ?? 0;
   }
+  /** What is asked of nothing but a device's being online holds until that is told anew: no value is too old, and no run has a gap. */
   get maxGapUs(): () => number {
-    return this.device.maxGapUs;
+    const { program, cells, remotes, device } = this;
+    if (!program.asksAvailabilityAlone) return device.maxGapUs;
+    const isHeld = cells.slice(0, program.conditionMetrics).every(holds) && remotes.every(({ cell }) => holds(cell));
+    return isHeld ? FOREVER : device.maxGapUs;
+  }
+  /** Sets up a frame in which its conditions are asked. */
+  present(frame: Frame): void {
+    this.device.present(frame);
+    frame.maxGapUs = this.maxGapUs;
+    frame.cells = this.cells;
+    frame.inputs = this.inputs;
   }
   get registeredAt(): number | null {
     return this.device.registeredAt;

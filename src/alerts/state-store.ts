@@ -26,6 +26,7 @@ export interface DeviceRow {
   readonly intervals: readonly number[];
   readonly values: readonly StoredValue[];
   readonly dependentsSeen?: number;
+  readonly online?: boolean;
   readonly clock?: StoredClock;
   readonly held?: readonly HeldReading[];
 }

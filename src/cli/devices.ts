@@ -6,26 +6,28 @@ import { CLIENT_OPTIONS, defineCommand, WrongUsage } from './command.ts';
 import { age, columns, labelsText, limitOf, printable, printJson, tellOfMore, valueText } from './print.ts';
 
 export const command = defineCommand({
-  help: `usage: tocsin devices [ls] [--limit N] [--json]
+  help: `usage: tocsin devices [ls] [--offline] [--limit N] [--json]
        tocsin devices show ID [--json]
 
 Asks the running instance. ls lists devices by id; show prints one: its values with units and age, and the limits that
-count for it with where each comes from.
+count for it with where each comes from. A device is online, or not, as far as messages say so (a will, a birth, a bridge);
+how long it has been silent is another matter.
 
+  --offline    only devices that are said to be offline
   --limit N    how many ls prints; default 100
   --json       the API's own answer
   --url URL    the instance; default: http.listen of the config
 `,
-  options: { ...CLIENT_OPTIONS, limit: { type: 'string', default: '100' } },
+  options: { ...CLIENT_OPTIONS, limit: { type: 'string', default: '100' }, offline: { type: 'boolean', default: false } },
   positionalsMax: 2,
-  async run({ json, limit, ...address }, [verb = 'ls', id]) {
+  async run({ json, limit, offline, ...address }, [verb = 'ls', id]) {
     const client = (): Client => createClient(address);
     if (verb === 'show' && id !== undefined) return show(client(), id, json);
     if (verb === 'show') throw new WrongUsage('devices show: which one? tocsin devices show ID');
     if (verb !== 'ls' || id !== undefined) throw new WrongUsage(`devices: expected ls or show ID, found ${id ?? verb}`);
     const most = limitOf(limit);
     if (typeof most === 'string') throw new WrongUsage(most);
-    return list(client(), most, json);
+    return list(client(), { limit: most, isOffline: offline }, json);
   },
 });
 
@@ -33,6 +35,7 @@ const value = z.union([z.number(), z.boolean(), z.string()]);
 /** What is printed of it; there may be more. */
 const deviceForm = z.object({
   id: z.string(),
+  name: z.string().nullish(),
   profile: z.string().nullable(),
   labels: z.record(z.string(), z.string()),
   limits: z.record(z.string(), z.number()),
@@ -40,28 +43,35 @@ const deviceForm = z.object({
   listed: z.boolean(),
   firstSeen: z.string().nullable(),
   lastSeen: z.string().nullable(),
+  online: z.boolean().nullish(),
   readings: z.number(),
   maxGapMs: z.number(),
   clockSkewMs: z.number().nullish(),
   dependsOn: z.string().nullish(),
-  values: z.record(z.string(), z.object({ value, at: z.string() })),
+  values: z.record(z.string(), z.object({ value, at: z.string(), unit: z.string().nullish() })),
 });
 type Device = z.output<typeof deviceForm>;
 const VALUES_IN_LIST = 4;
 
-async function list(client: Client, limit: number, json: boolean): Promise<number> {
-  const { items, isMore } = await client.list('/devices', {}, limit);
+async function list(client: Client, which: { limit: number; isOffline: boolean }, json: boolean): Promise<number> {
+  const { limit, isOffline } = which;
+  const { items, isMore } = await client.list('/devices', isOffline ? { online: 'false' } : {}, limit);
   tellOfMore(isMore, limit);
   if (json) {
     printJson(items);
     return 0;
   }
   const devices = items.map((item) => deviceForm.parse(item));
-  const rows = devices.map(({ id, profile, lastSeen, values }) => {
+  // Most devices have no name but their id.
+  const hasNames = devices.some(({ name }) => name != null);
+  const rows = devices.map(({ id, name, profile, online, lastSeen, values }) => {
     const shown = Object.entries(values).slice(0, VALUES_IN_LIST);
-    return [id, profile ?? '-', age(lastSeen), shown.map(([name, latest]) => `${name} ${valueText(latest.value)}`).join(', ')];
+    const latest = shown.map(([metric, { value: of, unit }]) => `${metric} ${valueText(of, unit ?? null)}`).join(', ');
+    return [id, ...(hasNames ? [name ?? '-'] : []), profile ?? '-', onlineText(online), age(lastSeen), latest];
   });
-  process.stdout.write(rows.length === 0 ? 'no devices yet\n' : columns([['DEVICE', 'PROFILE', 'LAST SEEN', 'VALUES'], ...rows]));
+  const head = ['DEVICE', ...(hasNames ? ['NAME'] : []), 'PROFILE', 'ONLINE', 'LAST SEEN', 'VALUES'];
+  const nothing = isOffline ? 'no device is said to be offline\n' : 'no devices yet\n';
+  process.stdout.write(rows.length === 0 ? nothing : columns([head, ...rows]));
   return 0;
 }
 
@@ -72,11 +82,10 @@ async function show(client: Client, id: string, json: boolean): Promise<number> 
     return 0;
   }
   const device = deviceForm.parse(answer);
-  const units = device.profile === null ? {} : await unitsOf(client, device.profile);
   process.stdout.write(`${printable(device.id)}\n${columns(factsOf(device), '  ')}`);
   const values = Object.entries(device.values).map(([name, latest]) => [
     name,
-    valueText(latest.value, units[name] ?? null),
+    valueText(latest.value, latest.unit ?? null),
     age(latest.at),
   ]);
   process.stdout.write(values.length === 0 ? 'no values yet\n' : `values\n${columns(values, '  ')}`);
@@ -90,14 +99,16 @@ async function show(client: Client, id: string, json: boolean): Promise<number> 
 }
 
 function factsOf(device: Device): string[][] {
-  const { profile, labels, listed, dependsOn, firstSeen, lastSeen, readings, maxGapMs, clockSkewMs } = device;
+  const { name, profile, labels, listed, dependsOn, online, firstSeen, lastSeen, readings, maxGapMs, clockSkewMs } = device;
   const skew = clockSkewMs ?? 0;
   const side = skew < 0 ? 'behind' : 'ahead';
   return [
+    ...(name == null ? [] : [['name', name]]),
     ['profile', profile ?? 'none'],
     ['labels', labelsText(labels) || 'none'],
     ['listed', listed ? 'in the fleet file' : 'no'],
     ...(dependsOn == null ? [] : [['depends on', dependsOn]]),
+    ['online', online == null ? 'not known: no message says so' : online ? 'yes' : 'no'],
     ['last seen', lastSeen === null ? 'never' : `${lastSeen} (${age(lastSeen)})`],
     ['first seen', firstSeen ?? 'never'],
     ['readings', String(readings)],
@@ -106,14 +117,4 @@ function factsOf(device: Device): string[][] {
   ];
 }
 
-const directoryForm = z.object({
-  directory: z.object({
-    profiles: z.array(z.object({ name: z.string(), metrics: z.array(z.object({ name: z.string(), unit: z.string().nullable() })) })),
-  }),
-});
-
-async function unitsOf(client: Client, name: string): Promise<Readonly<Record<string, string | null>>> {
-  const { directory } = directoryForm.parse(await client.get('/configuration'));
-  const profile = directory.profiles.find((candidate) => candidate.name === name);
-  return Object.fromEntries((profile?.metrics ?? []).map((metric) => [metric.name, metric.unit]));
-}
+const onlineText = (online: boolean | null | undefined): string => (online == null ? '-' : online ? 'yes' : 'no');

@@ -111,6 +111,7 @@ const device = z.object({
   held: z.object({ readings: z.number(), until: z.string() }).nullable(),
   backlog: z.object({ from: z.string(), to: z.string(), alerts: z.number(), until: z.string() }).nullable(),
   dependsOn: z.string().nullable(),
+  online: z.boolean().nullish(),
 });
 
 export const explanationForm = z.object({

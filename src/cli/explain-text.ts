@@ -32,12 +32,14 @@ export function renderExplanation(explanation: ExplanationData, style: Style): s
 }
 
 function deviceText(device: NonNullable<ExplanationData['device']>, view: View): string {
-  const { profile, labels, listed, lastSeen, lastAt, readings, limitList, clockSkewMs, latenessMs, held, backlog, dependsOn } = device;
+  const { profile, labels, listed, lastSeen, lastAt, readings, limitList, clockSkewMs, latenessMs, held, backlog, dependsOn, online } =
+    device;
   const rows: Row[] = [
     ['profile', profile ?? 'none'],
     ['labels', labelsText(labels) || 'none'],
     ['listed', listed ? 'in the fleet file' : 'no'],
     ['last reading', lastSeen === null ? 'never' : `${ago(lastSeen, view)}, measured ${lastAt ?? 'never'}; ${readings} in all`],
+    ...(online == null ? [] : [['online', online ? 'yes, as far as it is told' : 'no, it is said to be offline']]),
     ['a value counts for', formatDurationMs(device.maxGapMs)],
     ...limitList.map(({ name, value, origin }, index) => [index === 0 ? 'limits' : '', `${name} ${value}, from ${origin}`]),
   ];

@@ -19,7 +19,16 @@ import { decodeScalar, payloadText } from './decoders/scalar.ts';
 import { freeValue, postedValue, Refusal, shown, typedValue } from './decoders/value.ts';
 import { NameTree, nameProblem, RecentMap, ShapeTable } from './interning.ts';
 import { LearnedTable } from './learned.ts';
-import { type ClosedRoute, type OpenRoute, type Route, Router, type SharedRoute, scalarName, type Way } from './routing.ts';
+import {
+  type ClosedRoute,
+  type OpenRoute,
+  type Route,
+  Router,
+  type SharedRoute,
+  scalarName,
+  TOO_MANY_DEVICES,
+  type Way,
+} from './routing.ts';
 
 export type { Decoded, DecodedReading } from './decoded.ts';
 export type { Route } from './routing.ts';
@@ -39,6 +48,17 @@ export interface Decoder {
   decodeValues(device: string, values: Readonly<Record<string, Value>>, times: { at: number | null; receivedAt: number }): Decoded;
   /** What its messages have taught it of devices and topics. */
   readonly learned: LearnedTable;
+  readonly bounds: DecoderBounds;
+}
+
+/** How far what devices bring with them has grown, and what was refused for it since the start; a reload counts on. */
+export interface DecoderBounds {
+  /** Devices that have spoken. */
+  readonly devicesKnown: number;
+  /** Readings of devices that were one too many. */
+  readonly devicesRefused: number;
+  /** Values of metrics that were one too many for their device. */
+  readonly metricsRefused: number;
 }
 
 /** 0 is no limit. */
@@ -66,12 +86,19 @@ class DirectoryDecoder implements Decoder {
   readonly #names = new NameTree();
   readonly #shapes = new ShapeTable();
   readonly #collected: Collected = { names: [], values: [], refusals: [], sawInexact: false };
+  readonly #refused: { devices: number; metrics: number };
 
   constructor(directory: DeviceDirectory, limits: DecoderLimits, before: DirectoryDecoder | null) {
     this.learned = before?.learned ?? new LearnedTable();
+    this.#refused = before === null ? { devices: 0, metrics: 0 } : before.#refused;
     this.#router = new Router(directory, { devicesMax: limits.devices, learned: this.learned });
     if (before !== null) this.#router.succeed(before.#router);
     this.#metricsMax = limits.metricsPerDevice;
+  }
+
+  get bounds(): DecoderBounds {
+    const { devices, metrics } = this.#refused;
+    return { devicesKnown: this.#router.devicesKnown, devicesRefused: devices, metricsRefused: metrics };
   }
 
   route(topic: string): Route | null {
@@ -85,7 +112,7 @@ class DirectoryDecoder implements Decoder {
   decode(anyRoute: Route, payload: Uint8Array, receivedAt: number, client: string | null = null): Decoded {
     // A Route comes from route(), which makes no others; what they hold is nobody else's business.
     const route = anyRoute as OpenRoute | SharedRoute | ClosedRoute;
-    if (route.kind === 'closed') return closedBy(route);
+    if (route.kind === 'closed') return this.#closedBy(route);
     const profile = route.kind === 'open' ? route.profile : route.way.candidate.profile;
     let bytes = payload;
     if (profile !== null && profile.profile.compression === 'gzip' && payload.length > 0) {
@@ -143,8 +170,11 @@ class DirectoryDecoder implements Decoder {
       } else if (own.kind === 'shared') {
         collected.refusals.push(...(part.refusals ?? [NO_DEVICE]));
       } else if (own.closed.kind === 'refused') {
-        if (parts.length === 1) return closedBy(own);
-      } else collected.refusals.push(new Refusal(own.closed.reason, own.closed.detail));
+        if (parts.length === 1) return this.#closedBy(own);
+      } else {
+        this.#countClosed(own);
+        collected.refusals.push(new Refusal(own.closed.reason, own.closed.detail));
+      }
     }
     return finish(device ?? onlyDevice(parts), readings, collected.refusals);
   }
@@ -201,7 +231,7 @@ class DirectoryDecoder implements Decoder {
     const isKnown = cached !== undefined && cached !== 'none' && cached.kind !== 'shared';
     const route = isKnown ? cached : this.#router.routeDevice(device);
     this.#routes.set(key, route);
-    if (route.kind === 'closed') return closedBy(route);
+    if (route.kind === 'closed') return this.#closedBy(route);
     const { at, receivedAt } = times;
     if (at !== null) {
       const skew = skewOf(at, receivedAt, route.profile?.profile ?? null);
@@ -217,6 +247,16 @@ class DirectoryDecoder implements Decoder {
     }
     const reading = this.#reading(route, at === null ? RECEIPT : { at, flags: FLAG_DEVICE_TIME });
     return finish(route.device.id, reading === null ? [] : [reading], collected.refusals);
+  }
+
+  #closedBy(route: ClosedRoute): Decoded {
+    this.#countClosed(route);
+    const { kind, device, reason, detail } = route.closed;
+    return kind === 'refused' ? { kind, detail } : { kind, device, reason, detail };
+  }
+
+  #countClosed({ closed }: ClosedRoute): void {
+    if (closed.reason === TOO_MANY_DEVICES) this.#refused.devices += 1;
   }
 
   #begin(): Collected {
@@ -318,6 +358,7 @@ class DirectoryDecoder implements Decoder {
     let kept = 0;
     for (const [index, name] of names.entries()) {
       if (!known.has(name) && known.size >= this.#metricsMax) {
+        this.#refused.metrics += 1;
         refusals.push(new Refusal('too-many-metrics', `${name}: the device has ${known.size} metrics (mqtt.limits.metricsPerDevice)`));
         continue;
       }
@@ -343,11 +384,6 @@ function keep(collected: Collected, name: string, value: Value | undefined | Ref
     collected.names.push(name);
     collected.values.push(value);
   }
-}
-
-function closedBy(route: ClosedRoute): Decoded {
-  const { kind, device, reason, detail } = route.closed;
-  return kind === 'refused' ? { kind, detail } : { kind, device, reason, detail };
 }
 
 /** µs, where the message tells its time from now on. */

@@ -38,10 +38,20 @@ export class LearnedTable implements Learned {
   #topics: string[] = [];
   #version = 0;
   #isHeld = false;
+  #refused = 0;
 
   /** Grows with each change. */
   get version(): number {
     return this.#version;
+  }
+
+  get size(): number {
+    return this.#values.size;
+  }
+
+  /** How often there was no more room since the start. */
+  get refused(): number {
+    return this.#refused;
   }
 
   get(key: string): unknown {
@@ -74,7 +84,10 @@ export class LearnedTable implements Learned {
     }
     const json = JSON.stringify(value);
     if (json === undefined || JSON.stringify(this.#values.get(key)) === json) return true;
-    if (!this.#keep(key, value, json.length)) return false;
+    if (!this.#keep(key, value, json.length)) {
+      this.#refused += 1;
+      return false;
+    }
     this.#changed({ key, json });
     return true;
   }

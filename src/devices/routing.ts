@@ -13,6 +13,9 @@ import { DISCOVERY, FORMATS, formatNamed } from './formats.ts';
 import { type InternedShape, nameProblem } from './interning.ts';
 import { byPrecedence, matchTemplate, parseTemplate, type TopicMatch, type TopicTemplate } from './template.ts';
 
+/** Why a device has no route that was one too many. */
+export const TOO_MANY_DEVICES = 'too-many-devices';
+
 const BUILT_IN_TOPICS = ['sensors/{device}/telemetry', 'sensors/{device}/{metric}'] as const;
 
 /** One topic's way through the decoder; made once, then found by its topic. */
@@ -129,6 +132,11 @@ export class Router {
     this.#devicesMax = devicesMax;
   }
 
+  /** How many devices have spoken. */
+  get devicesKnown(): number {
+    return this.#devices.size;
+  }
+
   /**
    * Takes over the devices that have spoken, as far as they still may: what is stored of them is there, whatever the files
    * say now. The names of their metrics only while all profiles are as they were, or renamed ones would count twice.
@@ -203,7 +211,7 @@ export class Router {
       return close(kind, 'unknown-device', `${id} is not in the fleet file`);
     }
     const known = this.#known(id, listed !== undefined);
-    if (known === null) return close('rejected', 'too-many-devices', `${this.#devicesMax} devices have spoken (mqtt.limits.devices)`);
+    if (known === null) return close('rejected', TOO_MANY_DEVICES, `${this.#devicesMax} devices have spoken (mqtt.limits.devices)`);
 
     const named = listed?.profile == null ? undefined : this.#profiles.get(listed.profile);
     const profile = named ?? candidate.profile;

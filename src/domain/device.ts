@@ -4,6 +4,9 @@ import type { Value } from './reading.ts';
 /** The device as which this program tells of itself, and that device's profile: nothing else may be called so. */
 export const SELF = 'tocsin';
 
+/** The metric under which it is told whether a device is online: true or false. */
+export const AVAILABILITY = 'availability';
+
 export type MetricType = 'number' | 'boolean' | 'text';
 
 export interface MetricDefinition {
@@ -54,6 +57,15 @@ export interface Profile {
   /** What else the payload holds is taken as it comes, under its dotted path. */
   readonly metrics: readonly MetricDefinition[];
   readonly limits: Readonly<Record<string, number>>;
+}
+
+/** What a rule may name of devices of a profile. Null: one that lists no metrics takes whatever the payload holds. */
+export function metricTypesOf({ metrics, decode }: Profile): ReadonlyMap<string, MetricType> | null {
+  if (metrics.length === 0) return null;
+  const types = new Map(metrics.map(({ name, type }) => [name, type]));
+  // Formats tell it beside what a profile lists.
+  if (decode !== 'json' && decode !== 'scalar' && !types.has(AVAILABILITY)) types.set(AVAILABILITY, 'boolean');
+  return types;
 }
 
 export interface FleetDevice {

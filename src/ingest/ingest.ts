@@ -16,6 +16,7 @@ import type { Batch, Journal, Partition, Position } from '../journal/journal.ts'
 import { JournalFull } from '../journal/journal.ts';
 import type { Clock } from '../std/clock.ts';
 import type { Logger } from '../std/logger.ts';
+import { observeBounds } from './bounds-metrics.ts';
 import { ReadingWindow, SessionWindow } from './duplicates.ts';
 import { hashBytes, hashText } from './hash.ts';
 import { createMetrics, type Metrics, type Outcome } from './ingest-metrics.ts';
@@ -109,7 +110,9 @@ export async function createIngest(options: IngestOptions): Promise<Ingest> {
     onAppend: (seconds) => metrics.append.observe(seconds),
     onDropped: (batch) => forgetDropped(batch, { readings, sessions, learned: options.decoder.learned }),
   });
-  return new JournalIngest(options.decoder, commit, clock, readings, sessions, metrics);
+  const ingest = new JournalIngest(options.decoder, commit, clock, readings, sessions, metrics);
+  observeBounds(options.registry, () => ingest.decoder);
+  return ingest;
 }
 
 class JournalIngest implements Ingest {
@@ -218,6 +221,10 @@ class JournalIngest implements Ingest {
     this.#count('refused');
     if (qos > 0) this.#commit.whenDurable(done);
     else done(null);
+  }
+
+  get decoder(): Decoder {
+    return this.#decoder;
   }
 
   useDecoder(decoder: Decoder): void {

@@ -3,7 +3,7 @@
  * one out of range is no value, and in the order of their receipt.
  */
 import { createDecoder, type Decoder } from '../devices/decode.ts';
-import type { DeviceDirectory, MetricDefinition, Profile } from '../domain/device.ts';
+import { type DeviceDirectory, type MetricDefinition, metricTypesOf, type Profile } from '../domain/device.ts';
 import type { DeviceRef, Value } from '../domain/reading.ts';
 import { hintFor } from '../std/form.ts';
 import type { ReplayReading } from './replay.ts';
@@ -55,8 +55,9 @@ function decoderOf(refs: ReadonlyMap<string, DeviceRef>, directory: DeviceDirect
 }
 
 function checkMetrics({ metrics, free, path }: ReadingBlock, profile: Profile | undefined, report: Surroundings['report']): void {
-  if (profile === undefined || profile.metrics.length === 0) return;
-  const known = profile.metrics.map(({ name }) => name);
+  const types = profile === undefined ? null : metricTypesOf(profile);
+  if (profile === undefined || types === null) return;
+  const known = [...types.keys()];
   for (const name of metrics.keys()) {
     if (known.includes(name) || free.has(name)) continue;
     const hint = `${hintFor(name, known)} (under values: a metric may have any name)`;

@@ -14,7 +14,7 @@ import { type Rule, renderPlace } from '../domain/rule.ts';
 import { TocsinError } from '../std/errors.ts';
 import { hintFor, nearest } from '../std/form.ts';
 import { compileGroup, type GroupProgram } from './group.ts';
-import { compileProgram, type Program } from './program.ts';
+import { asksAvailability, compileProgram, type Program } from './program.ts';
 import { createScope, type Scope, scopeOf } from './scope.ts';
 import { createSelector, type Matches } from './selector.ts';
 
@@ -61,7 +61,8 @@ function unwatchedGateways(compiled: readonly CompiledRule[], directory: DeviceD
   const unwatched = gateways.filter((id) => {
     const device = listed.get(id);
     const ref = device === undefined ? { id, profile: null, labels: {} } : asRef(device);
-    return !compiled.some((rule) => rule.matches(ref) && rule.programFor(ref.profile)?.noData?.raise != null);
+    const programs = compiled.flatMap((rule) => (rule.matches(ref) ? (rule.programFor(ref.profile) ?? []) : []));
+    return !programs.some((program) => program.noData?.raise != null || asksAvailability(program));
   });
   const hint = 'add a rule with noData: {after: 10m, raise: critical} for it; without one nothing behind it is inhibited';
   const told = unwatched.slice(0, GATEWAYS_TOLD_MAX).map((id) => {

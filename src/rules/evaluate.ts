@@ -111,8 +111,7 @@ export function evaluate(program: Program, state: InstanceState, frame: Frame): 
     }
   }
   const { level, ends } = nextLevel(program, state, { runs, whens, frame });
-  // A reading ends whatever its silence was put down to.
-  const { notBefore, inhibitedSince } = frame.isReading ? IDLE : state;
+  const { notBefore, inhibitedSince } = frame.isSign ? IDLE : state;
   return settled({ runs, tallies, ends, level, noData: state.noData, notBefore, inhibitedSince });
 }
 

@@ -12,7 +12,7 @@ import { formatDurationMs } from '../std/quantity.ts';
 import type { Anatomy, Compiled } from './condition.ts';
 import { type CelNode, childrenOf, dottedName, literalOf } from './expression-tree.ts';
 import { fastPath, type Reference, readInput } from './fast-path.ts';
-import { type Cell, type Frame, isFresh, isRemoteFresh, type RemoteCell } from './frame.ts';
+import { type Cell, type Frame, holds, isFresh, isRemoteFresh, type RemoteCell } from './frame.ts';
 import { formatValue } from './summary.ts';
 
 export type PartKind =
@@ -248,7 +248,7 @@ function remoteFacts(frame: Frame, remote: RemoteCell | undefined): Partial<Part
 
 function aged(given: { cell: Cell; name: string; ageUs: number; maxGapUs: number; fresh: boolean }): Partial<PartView> {
   const { cell, name, ageUs, maxGapUs, fresh } = given;
-  const facts = { at: cell.at, ageMs: toMs(ageUs), maxGapMs: toMs(maxGapUs), isFresh: fresh };
+  const facts = { at: cell.at, ageMs: toMs(ageUs), ...(!holds(cell) && { maxGapMs: toMs(maxGapUs) }), isFresh: fresh };
   if (fresh) return facts;
   const last = formatValue(cell.value);
   const why = `${name} is too old by ${duration(ageUs - maxGapUs)}: ${last} is ${duration(ageUs)} old, and counts for ${duration(maxGapUs)}`;

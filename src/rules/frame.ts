@@ -3,6 +3,7 @@
  * (windows, other devices, a group), the device's limits, and the event time against which a value is fresh or not. One
  * frame is reused for every evaluation.
  */
+import { AVAILABILITY } from '../domain/device.ts';
 import type { Value } from '../domain/reading.ts';
 
 /** The latest value of one metric of one device. Mutable: it is written for every reading. Times are µs. */
@@ -76,6 +77,8 @@ export interface Frame {
   clockOffsetUs: number;
   /** False when time alone brought the evaluation about: such a one is no reading to count. */
   isReading: boolean;
+  /** The device itself was heard of: whatever its silence was put down to is over. */
+  isSign: boolean;
   /** A value no older than this is fresh, whatever `maxGapUs` says: the cheap first question. */
   surelyFreshUs: number;
   /** How old a value may be and still count. */
@@ -97,6 +100,7 @@ export const createFrame = (): Frame => ({
   now: 0,
   clockOffsetUs: 0,
   isReading: true,
+  isSign: true,
   surelyFreshUs: 0,
   maxGapUs: () => 0,
   downUs: () => 0,
@@ -105,12 +109,15 @@ export const createFrame = (): Frame => ({
   lastError: null,
 });
 
+/** Whether a device is online is told when it changes, and not at intervals: what was told last counts until something else is. */
+export const holds = (cell: Cell): boolean => cell.name === AVAILABILITY && typeof cell.value === 'boolean';
+
 export const isFresh = (frame: Frame, cell: Cell): boolean =>
-  frame.now - cell.at <= frame.surelyFreshUs || frame.now - cell.at <= frame.maxGapUs();
+  frame.now - cell.at <= frame.surelyFreshUs || frame.now - cell.at <= frame.maxGapUs() || holds(cell);
 
 /** Both times brought to our own: each device's clock may be off in its own way. */
 export const isRemoteFresh = (frame: Frame, remote: RemoteCell): boolean =>
-  frame.now + frame.clockOffsetUs - (remote.cell.at + remote.clockOffsetUs()) <= remote.maxGapUs();
+  frame.now + frame.clockOffsetUs - (remote.cell.at + remote.clockOffsetUs()) <= remote.maxGapUs() || holds(remote.cell);
 
 /** A condition's value: true, false, or undefined for unknown. */
 export type Truth = boolean | undefined;

@@ -3,7 +3,7 @@
  * expression reads (metrics, windows, other devices, aggregates of a group) is registered as an input, and its node made
  * to mean that input, for CEL as well as for the fast path.
  */
-import type { MetricType } from '../domain/device.ts';
+import { type MetricType, metricTypesOf } from '../domain/device.ts';
 import { type Expression, placeIn, renderPlace } from '../domain/rule.ts';
 import { TocsinError } from '../std/errors.ts';
 import { hintFor } from '../std/form.ts';
@@ -136,17 +136,14 @@ export class NameCheck {
         throw this.#problem(node, `there is no device ${device} in the fleet file`, near);
     }
     const profile = directory.profiles.find(({ name }) => name === listed?.profile);
-    const known = profile?.metrics.find(({ name }) => name === metric);
-    if (profile !== undefined && profile.metrics.length > 0 && known === undefined) {
-      const names = profile.metrics.map(({ name }) => name);
-      throw this.#problem(
-        node,
-        `unknown name ${metric}: the profile ${profile.name} of ${device} has no such metric`,
-        hintFor(metric, names),
-      );
+    const types = profile === undefined ? null : metricTypesOf(profile);
+    const type = types?.get(metric) ?? null;
+    if (types !== null && type === null) {
+      const message = `unknown name ${metric}: the profile ${profile?.name ?? ''} of ${device} has no such metric`;
+      throw this.#problem(node, message, hintFor(metric, [...types.keys()]));
     }
     const index = this.#inputs.remote({ device, metric });
-    this.#refer(node, `device('${device}').${metric}`, { kind: 'remote', index, type: known?.type ?? null });
+    this.#refer(node, `device('${device}').${metric}`, { kind: 'remote', index, type });
   }
 
   #stale(node: CelNode, args: readonly CelNode[]): void {

@@ -1,6 +1,7 @@
 /** A rule compiled for the devices of one profile, or for a group: conditions, what they read, and what its levels ask. */
 import { createHash } from 'node:crypto';
 import { type Level, levelRank } from '../domain/alert.ts';
+import { AVAILABILITY } from '../domain/device.ts';
 import { MICROSECONDS_PER_MILLISECOND } from '../domain/reading.ts';
 import { type Rule, type RuleLevel, renderPlace } from '../domain/rule.ts';
 import { TocsinError } from '../std/errors.ts';
@@ -50,6 +51,8 @@ export interface Program {
   readonly hasCounts: boolean;
   /** Some level is kept beyond its end. */
   readonly keeps: boolean;
+  /** The conditions ask whether devices are online, and nothing else. */
+  readonly asksAvailabilityAlone: boolean;
 }
 
 export function compileProgram(rule: Rule, scope: Scope): { program: Program | null; errors: TocsinError[] } {
@@ -99,6 +102,7 @@ export function compileProgram(rule: Rule, scope: Scope): { program: Program | n
   const hasCounts = levels.some(({ count }) => count !== null);
   const keeps = levels.some(({ keepUs }) => keepUs > 0);
   const noData = noDataOf(rule);
+  const asksAvailabilityAlone = isAvailabilityAlone(inputs, conditionMetrics);
   const { metrics } = inputs;
   return {
     program: {
@@ -115,21 +119,37 @@ export function compileProgram(rule: Rule, scope: Scope): { program: Program | n
       bounds,
       hasCounts,
       keeps,
+      asksAvailabilityAlone,
     },
     errors,
   };
 }
 
-/** The metrics whose silence counts: those that `noData.metrics` names, else those of the conditions. */
+/**
+ * The metrics whose silence counts: those that `noData.metrics` names, else those of the conditions, but for the one that comes when
+ * a device's being online changes, and not before.
+ */
 function silenceOf(rule: Rule, scope: Scope, inputs: Inputs): number[] {
   const named = scope.group === null ? (rule.noData?.metrics ?? null) : null;
-  if (named === null) return inputs.metrics.map((_, index) => index);
+  if (named === null) {
+    const isTold = (name: string): boolean => name === AVAILABILITY && (scope.metricTypes?.get(name) ?? 'boolean') === 'boolean';
+    return inputs.metrics.flatMap((name, index) => (isTold(name) ? [] : [index]));
+  }
   return named.map((name) => {
     const known = scope.metricTypes === null ? null : [...scope.metricTypes.keys()];
     if (known === null || known.includes(name)) return inputs.metric(name);
     const message = `noData.metrics: the profile ${scope.profile?.name ?? ''} has no metric ${name}`;
     throw new TocsinError(`rule ${rule.id}: ${message}`, { place: renderPlace(rule.place), hint: hintFor(name, known) });
   });
+}
+
+/** Whether the conditions ask if their own device is online. */
+export const asksAvailability = ({ metrics, conditionMetrics }: Program): boolean =>
+  metrics.slice(0, conditionMetrics).includes(AVAILABILITY);
+
+function isAvailabilityAlone({ metrics, remotes, windows, stales }: Inputs, conditionMetrics: number): boolean {
+  const read = [...metrics.slice(0, conditionMetrics), ...remotes.map(({ metric }) => metric)];
+  return read.length > 0 && read.every((name) => name === AVAILABILITY) && windows.length + stales.length === 0;
 }
 
 const FINGERPRINT_LENGTH = 12;

@@ -3,7 +3,7 @@
  * and evaluates them. With a profile every name is known and typed; without one, any name may be a metric.
  */
 import { Environment } from '@marcbachmann/cel-js';
-import type { DeviceDirectory, MetricType, Profile } from '../domain/device.ts';
+import { type DeviceDirectory, type MetricType, metricTypesOf, type Profile } from '../domain/device.ts';
 import { DeviceFacts } from './frame.ts';
 
 export interface Scope {
@@ -43,9 +43,7 @@ interface MacroContext {
 
 /** @param group for rules on groups: the labels they are made by; the names are then those of aggregates */
 export function createScope(profile: Profile | null, directory: DeviceDirectory, group: readonly string[] | null = null): Scope {
-  // A profile that lists no metrics takes whatever the payload holds: its names are as open as those of no profile.
-  const metricTypes =
-    profile === null || profile.metrics.length === 0 ? null : new Map(profile.metrics.map((metric) => [metric.name, metric.type]));
+  const metricTypes = profile === null ? null : metricTypesOf(profile);
   const types = new Map(metricTypes ?? []);
   const environment = new Environment({ unlistedVariablesAreDyn: metricTypes === null })
     .registerType('Device', { ctor: DeviceFacts, fields: { id: 'string', name: 'string', labels: 'map<string, string>' } })

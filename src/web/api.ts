@@ -9,7 +9,14 @@ import { METRICS_CONTENT_TYPE } from './metrics.ts';
 import { registerOperations } from './operations.ts';
 import { Problem } from './problem.ts';
 import { registerQuarantine } from './quarantine.ts';
-import { checkAlertsQuery, checkExplainQuery, checkPageQuery, checkPostedReadings, checkReadingsQuery } from './requests.ts';
+import {
+  checkAlertsQuery,
+  checkDevicesQuery,
+  checkExplainQuery,
+  checkPageQuery,
+  checkPostedReadings,
+  checkReadingsQuery,
+} from './requests.ts';
 import { registerSilences } from './silences.ts';
 import { withTimes } from './times.ts';
 
@@ -31,7 +38,7 @@ export function registerRoutes(server: FastifyInstance, backend: Backend, own: {
 
 function registerReads(server: FastifyInstance, backend: Backend): void {
   const list = (page: Page<unknown>) => ({ items: page.items.map(withTimes), next: page.next });
-  server.get('/api/v1/devices', async (request) => list(await backend.devices(checkPageQuery(request.query))));
+  server.get('/api/v1/devices', async (request) => list(await backend.devices(checkDevicesQuery(request.query))));
   server.get('/api/v1/readings', async (request) => list(await backend.readings(checkReadingsQuery(request.query))));
   server.get('/api/v1/alerts', async (request) => list(await backend.alerts(checkAlertsQuery(request.query))));
   server.get('/api/v1/notifications', async (request) => list(await backend.notifications(checkPageQuery(request.query))));

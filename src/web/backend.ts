@@ -34,6 +34,11 @@ export interface AlertsQuery extends PageQuery {
   readonly acknowledged?: boolean;
 }
 
+export interface DevicesQuery extends PageQuery {
+  /** Those that are said to be, or not to be; a device of which nothing is said is neither. */
+  readonly online?: boolean;
+}
+
 export interface ReadingsQuery extends PageQuery {
   readonly device: string;
   readonly metric?: string;
@@ -63,7 +68,7 @@ export interface IngestResult {
 type Asked<T> = { [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : never };
 
 export interface Backend extends Asked<Operating> {
-  devices(query: PageQuery): Promise<Page<unknown>>;
+  devices(query: DevicesQuery): Promise<Page<unknown>>;
   device(id: string): Promise<unknown | null>;
   /** Why a device did, or did not, alert; `unknown` is a sentence: what was asked about is not there. */
   explain(query: ExplainQuery): Promise<object | { readonly unknown: string; readonly hint: string | null }>;

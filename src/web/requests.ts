@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import type { ExplainQuery } from '../alerts/explaining.ts';
 import type { Value } from '../domain/reading.ts';
-import type { AlertsQuery, IngestReading, PageQuery, ReadingsQuery } from './backend.ts';
+import type { AlertsQuery, DevicesQuery, IngestReading, PageQuery, ReadingsQuery } from './backend.ts';
 import { type Mistake, Problem } from './problem.ts';
 import { parseTime } from './times.ts';
 
@@ -39,15 +39,14 @@ export const time = z.string().transform((text, context) => {
 const cursor = z.string().min(1).max(CURSOR_LENGTH_MAX).optional();
 
 export const pageQuery = z.strictObject({ cursor, limit: count(ITEMS_PER_PAGE_MAX).optional() });
+const truth = z.enum(['true', 'false']).transform((text) => text === 'true');
+const devicesQuery = pageQuery.extend({ online: truth.optional() });
 const alertsQuery = pageQuery.extend({
   state: z.enum(['pending', 'firing', 'resolved']).optional(),
   level: z.enum(['info', 'warning', 'critical']).optional(),
   device: name.optional(),
   rule: name.optional(),
-  acknowledged: z
-    .enum(['true', 'false'])
-    .transform((text) => text === 'true')
-    .optional(),
+  acknowledged: truth.optional(),
 });
 const explainQuery = z.strictObject({ device: name, rule: name.optional() });
 const readingsQuery = z
@@ -82,6 +81,7 @@ const postedReading = z.strictObject({
 const postedReadings = z.array(postedReading).min(1).max(READINGS_PER_REQUEST_MAX);
 
 export const checkPageQuery = (query: unknown): PageQuery => check(pageQuery, query, 'the query');
+export const checkDevicesQuery = (query: unknown): DevicesQuery => check(devicesQuery, query, 'the query');
 export const checkAlertsQuery = (query: unknown): AlertsQuery => check(alertsQuery, query, 'the query');
 export const checkExplainQuery = (query: unknown): ExplainQuery => check(explainQuery, query, 'the query');
 export const checkReadingsQuery = (query: unknown): ReadingsQuery => check(readingsQuery, query, 'the query');

@@ -347,14 +347,16 @@ describe('silence', () => {
     expect(scenario.rule(5).silence?.dependsOn).toMatchObject({ device: 'gw', isOffline: false, isWatched: true, inhibitedSince: null });
     const silence = scenario.until(20).rule(20).silence;
     expect(silence?.dependsOn).toMatchObject({ isOffline: true, inhibitedSince: at(15.5), graceMs: 30_000 });
-    expect(silence?.says).toContain('put down to gw since 2026-01-05T00:15:30.000Z');
+    expect(silence?.says).toContain('put down to gw, since 2026-01-05T00:15:30.000Z');
   });
 
   it('a gateway that no rule watches excuses nothing', () => {
     const directory = directoryOf({ fleet: [listed('gw', { profile: null }), listed('fridge-01', { dependsOn: 'gw' })] });
     const scenario = new Asked(ruleText('{warning: {when: "temperature > 8"}}', SILENCE), directory);
     scenario.reading(0, { temperature: 5 });
-    expect(scenario.rule(5).silence?.says).toContain('gw excuses no silence, as no rule with noData.raise is on it');
+    expect(scenario.rule(5).silence?.says).toContain(
+      'gw excuses no silence, as no rule with noData.raise or about its availability is on it',
+    );
   });
 
   it('of an unlisted device that was never heard of its metric counts from the first value', () => {

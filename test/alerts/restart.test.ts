@@ -40,6 +40,7 @@ const joined = directoryOf({
     listed('fridge-09', site('b')),
   ],
 });
+const announced = { ...joined, profiles: [profileOf({ metrics, intervalMs: null, decode: 'zigbee2mqtt' })] };
 
 const WINDOWS = `rules:
   - id: mean
@@ -64,6 +65,17 @@ const OTHERS = `rules:
     devices: {id: fridge-01}
     levels: {warning: {when: "temperature > 8 && device('fridge-02').humidity > 50", for: 2m}}
 `;
+const SAID = `${OTHERS}  - id: offline
+    devices: {id: "*"}
+    levels: {info: {when: "availability == false"}, warning: {when: "!availability", for: 15m}}
+  - id: behind
+    devices: {id: fridge-02}
+    levels: {warning: {when: "!device('gateway').availability && temperature > 8", for: 4m}}
+  - id: site
+    by: [site]
+    levels: {warning: {when: "count(!availability) >= 2"}}
+    noData: {after: 9m, raise: critical}
+`;
 
 const COUNTS = `rules:
   - id: counted
@@ -83,7 +95,15 @@ const GROUPS = `rules:
     levels: {info: {when: "max(temperature, '20m') - min(temperature, '10m') > 2", keepFiringFor: 5m}}
 `;
 
-const CASES: readonly { readonly name: string; readonly text: string; readonly directory: DeviceDirectory; readonly runs?: number }[] = [
+interface RestartCase {
+  readonly name: string;
+  readonly text: string;
+  readonly directory: DeviceDirectory;
+  readonly runs?: number;
+  /** How much of the script only says whether a device is online. */
+  readonly share?: number;
+}
+const CASES: readonly RestartCase[] = [
   { name: 'levels and silence', text: RESTART_RULES, directory: plain, runs: 200 },
   { name: 'windows', text: WINDOWS, directory: plain },
   { name: 'windows over held readings', text: WINDOWS, directory: held },
@@ -93,12 +113,13 @@ const CASES: readonly { readonly name: string; readonly text: string; readonly d
   { name: 'counts over held readings', text: COUNTS, directory: held },
   { name: 'groups', text: GROUPS, directory: joined },
   { name: 'other devices and a gateway', text: OTHERS, directory: joined },
+  { name: 'what is said of devices and a gateway', text: SAID, directory: announced, share: 0.4 },
 ];
 
 describe('stopping or killing at any point gives the same transitions, with the same ids, as never stopping', () => {
   it.each(CASES)(
     '$name',
-    async ({ text, directory, runs = 100 }) => {
+    async ({ text, directory, runs = 100, share = 0 }) => {
       const step = fc.record({
         minute: fc.double({ min: 0, max: 9, noNaN: true }),
         device: fc.constantFrom('fridge-01', 'fridge-02', 'fridge-09'),
@@ -106,6 +127,11 @@ describe('stopping or killing at any point gives the same transitions, with the 
         values: fc.tuple(fc.constantFrom(5, 7.5, 8.5, 9.5), fc.constantFrom(40, 60)),
         lateBy: fc.constantFrom(0, 0, 0, 4),
         hasDeviceTime: fc.boolean(),
+        says: fc.record({
+          device: fc.constantFrom('gateway', 'gateway', 'fridge-01', 'fridge-02'),
+          online: fc.boolean(),
+          chance: fc.double({ min: 0, max: 1 }),
+        }),
       });
       const stop = fc.record({
         after: fc.nat(60),
@@ -115,7 +141,7 @@ describe('stopping or killing at any point gives the same transitions, with the 
       });
       await fc.assert(
         fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), fc.array(stop, { maxLength: 5 }), async (steps, stops) => {
-          const script = scriptOf(steps, directory);
+          const script = scriptOf(steps, directory, share);
           const attempt = async (interruptions: typeof stops): Promise<Transition[]> => {
             using database = openDatabase(':memory:');
             const options = { text, directory };
@@ -150,14 +176,20 @@ describe('stopping or killing at any point gives the same transitions, with the 
     readonly values: readonly [number, number];
     readonly lateBy: number;
     readonly hasDeviceTime: boolean;
+    readonly says: { readonly device: string; readonly online: boolean; readonly chance: number };
   }
 
   /** Readings carry the labels that the fleet file gives their device, as the ingest puts them there. */
-  function scriptOf(steps: readonly Step[], directory: DeviceDirectory): ScriptedReading[] {
+  function scriptOf(steps: readonly Step[], directory: DeviceDirectory, share: number): ScriptedReading[] {
     const labels = new Map(directory.fleet.map((device) => [device.id, device.labels]));
     let receivedAt = START_US;
-    return steps.map(({ minute, device, shape, values, lateBy, hasDeviceTime }) => {
+    return steps.map(({ minute, device, shape, values, lateBy, hasDeviceTime, says }) => {
       receivedAt += Math.round(minute * MINUTE_US) + 1;
+      if (says.chance < share) {
+        const profile = says.device === 'gateway' ? null : 'vaccine-fridge';
+        const of = { id: says.device, profile, labels: labels.get(says.device) ?? {} };
+        return { device: of, metrics: ['availability'], values: [says.online], at: receivedAt, receivedAt, flags: 0 };
+      }
       const ref = { id: device, profile: 'vaccine-fridge', labels: labels.get(device) ?? {} };
       const of = { temperature: values[0], humidity: values[1] };
       const at = hasDeviceTime ? receivedAt - lateBy * MINUTE_US : receivedAt;

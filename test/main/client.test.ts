@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../load/server.ts';
-import { alertsOf, connectDevice, mailOf, openScene } from '../scenarios/scene.ts';
+import { alertsOf, connectDevice, eventually, mailOf, openScene } from '../scenarios/scene.ts';
 import { freePort } from '../services/service.ts';
 import { tocsin } from './command.ts';
 
@@ -34,8 +34,8 @@ describe('the running instance, asked from the command line', { timeout: 90_000 
 
     const devices = await ask('devices');
     expect(devices).toMatchObject({ status: 0, stderr: '' });
-    expect(devices.stdout).toMatch(/^DEVICE +PROFILE +LAST SEEN +VALUES\n/);
-    expect(devices.stdout).toMatch(/^f1 +fridge +\S+( ago)? +temperature 7\.5, door false$/m);
+    expect(devices.stdout).toMatch(/^DEVICE +PROFILE +ONLINE +LAST SEEN +VALUES\n/);
+    expect(devices.stdout).toMatch(/^f1 +fridge +- +\S+( ago)? +temperature 7\.5 °C, door false$/m);
     expect(devices.stdout).toContain('text �[2Jgone');
     expect(await ask('devices', 'ls', '--limit', '1')).toMatchObject({
       status: 0,
@@ -65,6 +65,43 @@ describe('the running instance, asked from the command line', { timeout: 90_000 
     expect(one.stdout).toMatch(/^timeline\n {2}20.* firing +.*temperature/m);
     expect(one.stdout).toMatch(/ sent +/);
     expect(JSON.parse((await ask('alerts', '--json')).stdout)).toMatchObject([{ id: alert?.id }]);
+  });
+
+  it('shows who is said to be offline, and names and units that messages say', async () => {
+    await using scene = await openScene({ rules: [WARM], profiles: [PROFILE] });
+    const server = await scene.start();
+    await using device = await connectDevice(server);
+    const about = { device: { identifiers: ['plug-7'], name: 'Kettle' }, availability_topic: 'plugs/7/lwt' };
+    await device.say('homeassistant/sensor/plug-7/power/config', {
+      ...about,
+      state_topic: 'plugs/7/power',
+      name: 'power',
+      unit_of_measurement: 'W',
+    });
+    await device.say('plugs/7/power', '1800.5');
+    await device.say('plugs/7/lwt', 'offline');
+    await device.say('fridges/f1', { temperature: 5 });
+    const ask = (...args: readonly string[]) => tocsin([...args, '--url', server.httpUrl]);
+    await eventually('plug-7 is offline', 10_000, async () => (await ask('devices', '--offline')).stdout.includes('plug-7'));
+
+    const offline = await ask('devices', '--offline');
+    expect(offline.stdout).toMatch(
+      /^DEVICE +NAME +PROFILE +ONLINE +LAST SEEN +VALUES\nplug-7 +Kettle +- +no +\S+( ago)? +power 1800\.5 W, availability false\n$/,
+    );
+    const show = await ask('devices', 'show', 'plug-7');
+    expect(show.stdout).toMatch(/^plug-7\n {2}name +Kettle\n/);
+    expect(show.stdout).toMatch(/^ {2}online +no$/m);
+    expect(show.stdout).toMatch(/^ {2}power +1800\.5 W +\S+( ago)?$/m);
+    expect((await ask('devices', 'show', 'f1')).stdout).toMatch(/^ {2}online +not known/m);
+
+    await device.say('plugs/7/lwt', 'online');
+    await eventually(
+      'plug-7 is online',
+      10_000,
+      async () => (await ask('devices', '--offline')).stdout === 'no device is said to be offline\n',
+    );
+    const answered: unknown = JSON.parse((await ask('devices', 'show', 'plug-7', '--json')).stdout);
+    expect(answered).toMatchObject({ name: 'Kettle', online: true, values: { power: { value: 1800.5, unit: 'W' } } });
   });
 
   it('reload applies what is valid and prints it, and says what is not, with status 1', async () => {

@@ -28,6 +28,9 @@ const STOP_WITHIN_MS = 10_000;
 const METRICS = [
   'tocsin_messages_total',
   'tocsin_readings_total',
+  'tocsin_devices_known',
+  'tocsin_devices_refused_total',
+  'tocsin_metrics_refused_total',
   'tocsin_journal_append_seconds_count',
   'tocsin_journal_bytes',
   'tocsin_consumer_lag_readings',

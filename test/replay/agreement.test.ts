@@ -39,6 +39,9 @@ const RULES = `rules:
     devices: {profile: vaccine-fridge}
     levels: {warning: {when: "humidity > 60"}, critical: {when: "humidity > 80"}}
     flapping: {changes: 4, in: 30m}
+  - id: offline
+    devices: {profile: vaccine-fridge}
+    levels: {info: {when: "availability == false"}, warning: {when: "availability == false", for: 20m}}
 `;
 const CONTACTS = `
 contacts:
@@ -114,9 +117,14 @@ const DEVICES = [
 ];
 const METRICS = ['temperature', 'humidity', 'door'];
 const SHORT = ['temperature'];
+const SAID = ['availability'];
 
 function directoryFor(random: Random): DeviceDirectory {
-  const profile = profileOf({ retrospectiveAfterMs: random.pick([null, 600_000]), latenessMs: random.pick([0, 0, 360_000]) });
+  const profile = profileOf({
+    decode: 'zigbee2mqtt',
+    retrospectiveAfterMs: random.pick([null, 600_000]),
+    latenessMs: random.pick([0, 0, 360_000]),
+  });
   return directoryOf({
     profiles: [profile],
     fleet: [
@@ -135,8 +143,10 @@ function scriptFor(random: Random): { script: ScriptedReading[][]; endUs: number
       const age = random.pick([null, 0, 0, 0, 0, 3, 90]);
       const values = [random.pick([5, 6.8, 7.2, 9, 10.5, 12]), random.pick([50, 50, 70, 90]), random.chance(0.3)];
       const at = receivedAt - (age ?? 0) * MINUTE_US;
+      const device = random.pick(DEVICES);
+      if (random.chance(0.15)) return { device, metrics: SAID, values: [random.chance(0.5)], at: receivedAt, receivedAt, flags: 0 };
       return {
-        device: random.pick(DEVICES),
+        device,
         ...(random.chance(0.2) ? { metrics: SHORT, values: values.slice(0, 1) } : { metrics: METRICS, values }),
         at,
         receivedAt,

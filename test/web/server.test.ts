@@ -76,9 +76,11 @@ describe('lists', () => {
   it('hands filters over, checked and in µs', async () => {
     await get('/api/v1/alerts?state=firing&level=critical&device=d&rule=r&acknowledged=false&limit=5');
     await get('/api/v1/readings?device=d&metric=t&from=2026-11-23T12:00:00Z&to=2026-11-23T13:00:00%2B00:00&points=300');
+    await get('/api/v1/devices?online=false');
     expect(backend.queries).toEqual([
       { state: 'firing', level: 'critical', device: 'd', rule: 'r', acknowledged: false, limit: 5 },
       { device: 'd', metric: 't', from: AT, to: AT + 3_600_000_000, points: 300 },
+      { online: false },
     ]);
   });
 
@@ -86,6 +88,7 @@ describe('lists', () => {
     ['/api/v1/alerts?state=open', 'state'],
     ['/api/v1/alerts?acknowledged=yes', 'acknowledged'],
     ['/api/v1/alerts?stat=firing', 'stat'],
+    ['/api/v1/devices?online=yes', 'online'],
     ['/api/v1/devices?limit=0', 'limit'],
     ['/api/v1/devices?limit=1001', 'limit'],
     ['/api/v1/devices?limit=ten', 'limit'],

@@ -87,8 +87,7 @@ export const topicKey = (topic: string): string => `${TOPIC}${topic}`;
 export const topicOf = (key: string): string | null => (key.startsWith(TOPIC) ? key.slice(TOPIC.length) : null);
 const TOPIC = 'topic ';
 
-/** The metric under which a format tells whether a device is online: true or false. */
-export const AVAILABILITY = 'availability';
+export { AVAILABILITY } from '../../domain/device.ts';
 
 /** A payload that is one JSON document; integers that a double cannot hold come as text, digit for digit. */
 export function readJson(payload: Uint8Array): unknown {
