@@ -158,6 +158,7 @@ const FIXED = new Map(
     Heap: 'kB',
     Signal: 'dBm',
     LinkQuality: 'lqi',
+    UvPower: 'W/m²',
     CCT: 'K',
   }),
 );
