@@ -13,11 +13,17 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Rejects when it does not end in time. */
-export async function tocsin(args: readonly string[], options: { readonly cwd?: string } = {}): Promise<Ended> {
+/** Rejects when it does not end in time. @param options.input what it is given on stdin */
+export async function tocsin(args: readonly string[], options: { readonly cwd?: string; readonly input?: string } = {}): Promise<Ended> {
+  const { input, ...place } = options;
   const child = watchChild(
-    spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' }, ...options }),
+    spawn(process.execPath, [MAIN, ...args], {
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      env: { ...process.env, NO_COLOR: '1' },
+      ...place,
+    }),
   );
+  child.stdin?.end(input);
   let stdout = '';
   let stderr = '';
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
