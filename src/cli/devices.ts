@@ -1,13 +1,15 @@
-/** `tocsin devices`: the devices of the running instance, and one of them with its values and limits. */
+/** `tocsin devices`: the devices of the running instance, one of them with its values and limits, and a profile for what is published. */
 import * as z from 'zod';
 import { formatDurationMs } from '../std/quantity.ts';
 import { type Client, createClient } from './client.ts';
 import { CLIENT_OPTIONS, defineCommand, WrongUsage } from './command.ts';
+import { learnProfile } from './learn-profile.ts';
 import { age, columns, labelsText, limitOf, printable, printJson, tellOfMore, valueText } from './print.ts';
 
 export const command = defineCommand({
   help: `usage: tocsin devices [ls] [--offline] [--limit N] [--json]
        tocsin devices show ID [--json]
+       tocsin devices learn [-] [--topic FILTER] [--for 30s] [--mqtt URL] [--name NAME]
 
 Asks the running instance. ls lists devices by id; show prints one: its values with units and age, and the limits that
 count for it with where each comes from. A device is online, or not, as far as messages say so (a will, a birth, a bridge);
@@ -17,14 +19,38 @@ how long it has been silent is another matter.
   --limit N    how many ls prints; default 100
   --json       the API's own answer
   --url URL    the instance; default: http.listen of the config
+
+learn listens to the broker for a while and prints a profile for what is published most: topic, format, time, interval, and
+metrics with their units and what was observed of them; look it over and put it into devices/profiles/. With - it reads a
+recording from stdin, a line of JSON a message: {"topic": …, "payload": … or "payloadBase64": …, "receivedAt": …}, which
+mosquitto_sub -F %j writes, too.
+
+  --topic FILTER   what to listen to; default #, which is everything
+  --for 30s        how long; nothing is learned of intervals that are longer
+  --mqtt URL       the broker; default: the first of mqtt.listeners of the config
+  --name NAME      of the profile
+
+  tocsin devices learn --topic 'greenhouse/#' --for 10m > devices/profiles/greenhouse.yaml
 `,
-  options: { ...CLIENT_OPTIONS, limit: { type: 'string', default: '100' }, offline: { type: 'boolean', default: false } },
+  options: {
+    ...CLIENT_OPTIONS,
+    limit: { type: 'string', default: '100' },
+    offline: { type: 'boolean', default: false },
+    topic: { type: 'string', default: '#' },
+    for: { type: 'string', default: '30s' },
+    mqtt: { type: 'string' },
+    name: { type: 'string' },
+  },
   positionalsMax: 2,
-  async run({ json, limit, offline, ...address }, [verb = 'ls', id]) {
+  async run({ json, limit, offline, topic, for: duration, mqtt, name, ...address }, [verb = 'ls', id]) {
+    if (verb === 'learn' && (id === undefined || id === '-')) {
+      const { config, set } = address;
+      return learnProfile({ topic, for: duration, mqtt, name, config, set, isRecorded: id === '-' });
+    }
     const client = (): Client => createClient(address);
     if (verb === 'show' && id !== undefined) return show(client(), id, json);
     if (verb === 'show') throw new WrongUsage('devices show: which one? tocsin devices show ID');
-    if (verb !== 'ls' || id !== undefined) throw new WrongUsage(`devices: expected ls or show ID, found ${id ?? verb}`);
+    if (verb !== 'ls' || id !== undefined) throw new WrongUsage(`devices: expected ls, show ID or learn, found ${id ?? verb}`);
     const most = limitOf(limit);
     if (typeof most === 'string') throw new WrongUsage(most);
     return list(client(), { limit: most, isOffline: offline }, json);
