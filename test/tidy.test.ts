@@ -45,6 +45,8 @@ const BEHIND: Readonly<Record<string, string>> = {
   '@marcbachmann/cel-js': 'src/rules/',
   'node:sqlite': 'src/sqlite/',
   mqtt: 'simulator/',
+  'quickjs-emscripten-core': 'src/devices/codecs/',
+  '@jitl/quickjs-wasmfile-release-sync': 'src/devices/codecs/',
 };
 
 /** What is started by itself; and the journal that tests of consumers run on, kept honest by the same contract suite. */
