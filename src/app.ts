@@ -8,6 +8,7 @@ import { AlertTopics } from './alert-topics.ts';
 import { createBackend } from './backend.ts';
 import type { Loaded } from './cli/load.ts';
 import type { Config, ConfigSource, HistoryConfig } from './config.ts';
+import { loadCodecs } from './devices/codecs/codecs.ts';
 import { createDecoder } from './devices/decode.ts';
 import type { Shape } from './domain/reading.ts';
 import type { SeriesStoreConfig } from './history/open.ts';
@@ -69,7 +70,7 @@ export async function startApp(loaded: Loaded, source: ConfigSource): Promise<Ap
   const decisions = await startDecisions(() => inForce, common, outlets);
   stack.defer(() => decisions.stop());
 
-  let decoder = createDecoder(loaded.directory, config.mqtt.limits);
+  let decoder = createDecoder(loaded.directory, config.mqtt.limits, undefined, await loadCodecs(loaded.directory.profiles, clock));
   const learnedFile = { ...common, path: join(config.data, 'learned.json'), partition: 0 };
   const learnedUpTo = await loadLearned(learnedFile, decoder.learned);
   const ingest = await createIngest({ ...common, decoder, partition: 0, registry, learnedUpTo });
@@ -84,10 +85,11 @@ export async function startApp(loaded: Loaded, source: ConfigSource): Promise<Ap
 
   const watching = createWatching(config, { ...common, ingest, decisions, history, registry });
   const apply = async (next: Loaded): Promise<void> => {
+    const codecs = await loadCodecs(next.directory.profiles, clock);
     await decisions.remote.reload(configurationOf(next));
     watching.useEvery(next.config.self.everyMs);
     inForce = next;
-    decoder = createDecoder(next.directory, config.mqtt.limits, decoder);
+    decoder = createDecoder(next.directory, config.mqtt.limits, decoder, codecs);
     ingest.useDecoder(decoder);
   };
   const loading = stack.use(new LoadingThread(source, clock));

@@ -48,6 +48,8 @@ const BEHIND: Readonly<Record<string, readonly string[]>> = {
   'node:sqlite': ['src/sqlite/'],
   // A device, and `devices learn`, which listens to any broker as a device would.
   mqtt: ['simulator/', 'src/cli/learn-profile.ts'],
+  'quickjs-emscripten-core': ['src/devices/codecs/'],
+  '@jitl/quickjs-wasmfile-release-sync': ['src/devices/codecs/'],
 };
 
 /** What is started by itself; and the journal that tests of consumers run on, kept honest by the same contract suite. */

@@ -6,6 +6,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
 import { loadConfig } from '../config.ts';
+import { loadCodecs } from '../devices/codecs/codecs.ts';
 import { loadDirectory } from '../devices/directory.ts';
 import { withSelfProfile } from '../self/self-configuration.ts';
 import { systemClock } from '../std/clock.ts';
@@ -78,7 +79,8 @@ async function decode(options: Options): Promise<number> {
   const config = loadConfig({ path: options.config, set: options.set, env: process.env });
   const { directory, problems } = loadDirectory(shortPath(config.devices));
   if (problems.length > 0) throw new InvalidConfig(problems);
-  const decoding = new Decoding(withSelfProfile(directory, config.self.everyMs));
+  const whole = withSelfProfile(directory, config.self.everyMs);
+  const decoding = new Decoding(whole, await loadCodecs(whole.profiles, systemClock));
   let isGood = true;
   let isFirst = true;
   let isRead = true;

@@ -2,6 +2,7 @@
  * What messages become under a configuration, without a running instance: the decoder of the ingest, asked message by message, and each
  * answer with what a person wants to know beside it. What one message teaches (discovery, births) counts for those after it.
  */
+import type { Codecs } from '../devices/codecs/codecs.ts';
 import { createDecoder, type Decoded, type DecodedReading, type Decoder } from '../devices/decode.ts';
 import { topicOf } from '../devices/decoders/format.ts';
 import { FORMATS } from '../devices/formats.ts';
@@ -58,10 +59,11 @@ export class Decoding {
   /** Makes times of receipt unique for a device, as the ingest does. */
   readonly #times = new ReadingWindow();
 
-  constructor(directory: DeviceDirectory) {
+  /** @param codecs those of the directory's profiles */
+  constructor(directory: DeviceDirectory, codecs: Codecs) {
     // One message needs no bounds, and what the limits of an instance leave is not known here.
-    this.#decoder = createDecoder(directory, { devices: 0, metricsPerDevice: 0 });
-    this.#router = new Router(directory, { devicesMax: 0, learned: this.#decoder.learned });
+    this.#decoder = createDecoder(directory, { devices: 0, metricsPerDevice: 0 }, undefined, codecs);
+    this.#router = new Router(directory, { devicesMax: 0, learned: this.#decoder.learned, codecs });
     this.#profiles = new Map(directory.profiles.map((profile) => [profile.name, profile]));
   }
 

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { substitute } from '../config/substitute.ts';
 import { type Config, type ConfigSource, loadConfig } from '../config.ts';
+import { codecProblems } from '../devices/codecs/codecs.ts';
 import { loadDirectory } from '../devices/directory.ts';
 import type { DeviceDirectory } from '../domain/device.ts';
 import type { Rule } from '../domain/rule.ts';
@@ -12,6 +13,7 @@ import { unreached } from '../notify/would-reach.ts';
 import { compileRules } from '../rules/compile.ts';
 import { loadRules } from '../rules/parse.ts';
 import { withSelfProfile, withSelfRoute, withSelfRules } from '../self/self-configuration.ts';
+import { systemClock } from '../std/clock.ts';
 import { InvalidConfig, messageOf, TocsinError } from '../std/errors.ts';
 
 /** Plain data: each thread compiles the rules for itself. */
@@ -30,6 +32,7 @@ export async function loadEverything(source: ConfigSource): Promise<Loaded> {
   const { everyMs } = config.self;
   const { directory: described, problems: deviceProblems } = loadDirectory(shortPath(config.devices));
   const directory = withSelfProfile(described, everyMs);
+  deviceProblems.push(...(await codecProblems(described.profiles, systemClock)));
   const { rules: own, problems: ruleProblems } = await loadRules(shortPath(config.rules));
   const rules = withSelfRules(own, everyMs);
   const notify = await loadNotify(shortPath(config.notify), source.env);

@@ -2,6 +2,7 @@
  * How two device directories differ, and what that resets: a metric that means something else starts its windows and the
  * runs on it anew; a limit those windows that measure the time beyond it.
  */
+import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { DeviceDirectory, DeviceGroup, FleetDevice, MetricDefinition, Profile } from '../domain/device.ts';
 import type { Rule } from '../domain/rule.ts';
@@ -93,10 +94,17 @@ function profilesDiff(context: Context): Change[] {
   });
 }
 
+/** A script's text is told by its fingerprint: the same file may hold another. */
+function codecShown(codec: Profile['codec']): string | null {
+  if (codec === null || codec.kind === 'built-in') return codec?.name ?? null;
+  return `${codec.path} (${createHash('sha256').update(codec.source).digest('hex').slice(0, 8)})`;
+}
+
 /** A part of a profile, how it is shown, and what a change of it comes to. */
 const PROFILE_PARTS: readonly [part: string, of: (profile: Profile) => unknown, effect: string][] = [
   ['topic', ({ topics }) => topics, FROM_THE_NEXT],
   ['decode', ({ decode }) => decode, FROM_THE_NEXT],
+  ['codec', ({ codec }) => codecShown(codec), FROM_THE_NEXT],
   ['time', ({ time }) => time, FROM_THE_NEXT],
   ['timezone', ({ timezone }) => timezone, FROM_THE_NEXT],
   ['clock', ({ clock }) => clock, 'readings are timed by it, from the next message on'],

@@ -32,6 +32,8 @@ interface Folder {
 }
 
 const isYaml = (name: string): boolean => /\.ya?ml$/.test(name) && !name.startsWith('.');
+/** Codecs anywhere else are read at the next reload. */
+const isScript = (name: string): boolean => /\.[cm]?js$/.test(name) && !name.startsWith('.');
 
 function foldersOf({ config, devices, rules, notify }: Watched): Folder[] {
   const one = (path: string): Folder => ({ path: dirname(path), isOurs: (name) => name === basename(path) });
@@ -39,9 +41,11 @@ function foldersOf({ config, devices, rules, notify }: Watched): Folder[] {
     one(config),
     one(notify),
     { path: rules, isOurs: isYaml },
-    // `profiles` itself may come and go.
-    { path: devices, isOurs: (name) => name === 'fleet.yaml' || name === 'profiles' },
-    { path: join(devices, 'profiles'), isOptional: true, isOurs: isYaml },
+    // `profiles` and `codecs` themselves may come and go.
+    { path: devices, isOurs: (name) => name === 'fleet.yaml' || name === 'profiles' || name === 'codecs' },
+    { path: join(devices, 'profiles'), isOptional: true, isOurs: (name) => isYaml(name) || isScript(name) || name === 'codecs' },
+    { path: join(devices, 'codecs'), isOptional: true, isOurs: isScript },
+    { path: join(devices, 'profiles', 'codecs'), isOptional: true, isOurs: isScript },
   ];
 }
 

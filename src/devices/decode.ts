@@ -10,6 +10,7 @@
 import type { DeviceDirectory } from '../domain/device.ts';
 import { FLAG_DEVICE_TIME, type Value } from '../domain/reading.ts';
 import { RECEIPT, type ReadingTime, skewOf, timeOf } from './clock-policy.ts';
+import { BUILT_IN_ONLY, type Codecs } from './codecs/codecs.ts';
 import { type Decoded, type DecodedReading, finish, IGNORED_EMPTY, IGNORED_NOTHING, rejected } from './decoded.ts';
 import { type Format, type Part, topicKey } from './decoders/format.ts';
 import { gunzip } from './decoders/gzip.ts';
@@ -72,9 +73,17 @@ const READINGS_PER_MESSAGE_MAX = 1000;
 const NO_DEVICE = new Refusal('no-device', 'neither the topic nor the message names the device');
 const NOTHING_CLAIMED: ReadonlySet<string> = new Set();
 
-/** @param before the one whose place it takes: devices that have spoken count on against the limits, and what was learned holds */
-export function createDecoder(directory: DeviceDirectory, limits: DecoderLimits, before?: Decoder): Decoder {
-  return new DirectoryDecoder(directory, limits, before instanceof DirectoryDecoder ? before : null);
+/**
+ * @param before the one whose place it takes: devices that have spoken count on against the limits, and what was learned holds
+ * @param codecs where profiles have scripts: `loadCodecs` of those profiles
+ */
+export function createDecoder(
+  directory: DeviceDirectory,
+  limits: DecoderLimits,
+  before?: Decoder,
+  codecs: Codecs = BUILT_IN_ONLY,
+): Decoder {
+  return new DirectoryDecoder(directory, { ...limits, codecs }, before instanceof DirectoryDecoder ? before : null);
 }
 
 class DirectoryDecoder implements Decoder {
@@ -88,10 +97,10 @@ class DirectoryDecoder implements Decoder {
   readonly #collected: Collected = { names: [], values: [], refusals: [], sawInexact: false };
   readonly #refused: { devices: number; metrics: number };
 
-  constructor(directory: DeviceDirectory, limits: DecoderLimits, before: DirectoryDecoder | null) {
+  constructor(directory: DeviceDirectory, limits: DecoderLimits & { readonly codecs: Codecs }, before: DirectoryDecoder | null) {
     this.learned = before?.learned ?? new LearnedTable();
     this.#refused = before === null ? { devices: 0, metrics: 0 } : before.#refused;
-    this.#router = new Router(directory, { devicesMax: limits.devices, learned: this.learned });
+    this.#router = new Router(directory, { devicesMax: limits.devices, learned: this.learned, codecs: limits.codecs });
     if (before !== null) this.#router.succeed(before.#router);
     this.#metricsMax = limits.metricsPerDevice;
   }
@@ -152,7 +161,7 @@ class DirectoryDecoder implements Decoder {
     if (payload.length === 0 && format.readsEmpty !== true) return IGNORED_EMPTY;
     const { topic, levels, match, candidate } = route.way;
     const codec = (route.kind === 'open' ? route.profile : candidate.profile)?.codec ?? null;
-    const parts = format.read({ topic, levels, match, payload, client, codec }, this.learned);
+    const parts = format.read({ topic, levels, match, payload, receivedAt, client, codec }, this.learned);
     this.#followLearned();
     if (parts instanceof Refusal) return rejected(device, parts);
     if (parts.length > READINGS_PER_MESSAGE_MAX) {

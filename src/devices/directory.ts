@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DeviceDirectory } from '../domain/device.ts';
 import { messageOf, TocsinError } from '../std/errors.ts';
+import { scriptReader } from './codecs/script-file.ts';
 import { NO_FLEET, parseFleet } from './fleet.ts';
 import { type ParsedProfile, parseProfile } from './profile.ts';
 import { isTie, parseTemplate } from './template.ts';
@@ -14,7 +15,7 @@ export function loadDirectory(folder: string): { directory: DeviceDirectory; pro
   for (const path of profilePaths(folder, problems)) {
     const text = readText(path, problems);
     if (text === null) continue;
-    const result = parseProfile({ path, text });
+    const result = parseProfile({ path, text }, scriptReader(folder, path));
     problems.push(...result.problems);
     if (result.parsed !== null) parsed.push(result.parsed);
   }

@@ -1,11 +1,13 @@
 /** A profile file (`devices/profiles/*.yaml`) → Profile: what a kind of device sends, and what of it is believed. */
 import * as z from 'zod';
-import { type MetricDefinition, type Profile, SELF } from '../domain/device.ts';
+import { type CodecChoice, type MetricDefinition, type Profile, SELF } from '../domain/device.ts';
 import { TocsinError } from '../std/errors.ts';
 import { duration, durationOrOff, problemsOf, refuse, strictObject } from '../std/form.ts';
 import { written } from '../std/json-schema.ts';
 import { formatDurationMs } from '../std/quantity.ts';
 import { parseYaml, type YamlFile } from '../std/yaml.ts';
+import { type ReadScript, readNoScript } from './codecs/script-file.ts';
+import { type DecodeChoice, decodeForm } from './decode-choice.ts';
 import { parsePath } from './decoders/json.ts';
 import { FORMATS } from './formats.ts';
 import { nameProblem } from './interning.ts';
@@ -19,7 +21,6 @@ const RETROSPECTIVE_AFTER_MS = 10 * 60_000;
 const LATENESS_MAX_MS = 3_600_000;
 const PROFILE_NAME = /^[A-Za-z0-9][\w.-]{0,99}$/;
 const LIMIT_NAME = /^[A-Za-z_]\w*$/;
-const FORMAT_NAMES = ['json', 'scalar', ...FORMATS.map(({ name }) => name)];
 
 const name = written(
   z.string().transform((value, context) => {
@@ -57,14 +58,6 @@ const topics = written(
     });
   }),
   { anyOf: [TOPIC_JSON, { type: 'array', items: TOPIC_JSON }], examples: ['sensors/{device}/telemetry', '{site}/{device}/{metric}'] },
-);
-
-const decode = written(
-  z.unknown().transform((value, context): string => {
-    const format = FORMAT_NAMES.find((known) => known === value);
-    return format ?? refuse(context, 'no such format', `built in are ${FORMAT_NAMES.join(', ')}`);
-  }),
-  { enum: FORMAT_NAMES },
 );
 
 const range = written(
@@ -114,7 +107,11 @@ export const profileForm = strictObject({
     .describe(
       'Topic template, or a list of them: {device} and {metric} stand for one level, any other {name} becomes a label. Left out, only devices that the fleet names have this profile.',
     ),
-  decode: decode.default('json').describe('The format of the payload.'),
+  decode: decodeForm
+    .default({ format: 'json', codec: null, key: 'codec' })
+    .describe(
+      'The format of the payload: its name; {format, codec} with a codec for the bytes inside; or {module}, a decoder of your own.',
+    ),
   compression: z.enum(['gzip']).optional().describe('How the payload is compressed. Left out, it is not.'),
   device: path
     .optional()
@@ -171,17 +168,32 @@ export interface ParsedProfile {
 }
 
 /** @returns no profile when there is any problem */
-export function parseProfile(source: { path: string; text: string }): { parsed: ParsedProfile | null; problems: TocsinError[] } {
+export function parseProfile(
+  source: { path: string; text: string },
+  readScript: ReadScript = readNoScript,
+): { parsed: ParsedProfile | null; problems: TocsinError[] } {
   const { file, problems } = parseYaml(source);
   if (file === null) return { parsed: null, problems };
   const checked = profileForm.safeParse(file.value ?? {});
   if (!checked.success) return { parsed: null, problems: problemsOf(checked.error, file.value, file.place) };
-  const profile = profileOf(checked.data);
+  const codec = codecOf(checked.data.decode, { file, readScript });
+  if (codec instanceof TocsinError) return { parsed: null, problems: [codec] };
+  const profile = profileOf(checked.data, codec);
   const contradictions = contradictionsOf(profile, file);
   return contradictions.length > 0 ? { parsed: null, problems: contradictions } : { parsed: { profile, file }, problems: [] };
 }
 
-function profileOf(data: z.output<typeof profileForm>): Profile {
+function codecOf(
+  { codec, key }: DecodeChoice,
+  { file, readScript }: { file: YamlFile; readScript: ReadScript },
+): CodecChoice | null | TocsinError {
+  if (codec === null || codec.kind === 'built-in') return codec;
+  const script = readScript(codec.path);
+  if ('source' in script) return { kind: 'script', ...script };
+  return new TocsinError(script.message, { place: file.place(['decode', key]), hint: script.hint });
+}
+
+function profileOf(data: z.output<typeof profileForm>, codec: CodecChoice | null): Profile {
   const metrics = Object.entries(data.metrics ?? {}).map(([metricName, given]): MetricDefinition => {
     const fields = given ?? metric.parse({});
     return {
@@ -199,12 +211,13 @@ function profileOf(data: z.output<typeof profileForm>): Profile {
   return {
     name: data.profile,
     topics: data.topic ?? [],
-    decode: data.decode,
+    decode: data.decode.format,
+    codec,
     compression: data.compression ?? null,
     device: data.device ?? null,
     time: data.time ?? null,
     timezone: data.timezone ?? null,
-    clock: data.clock ?? (data.time !== undefined || bearsTime(data.decode) ? 'device' : 'server'),
+    clock: data.clock ?? (data.time !== undefined || bearsTime(data.decode.format) ? 'device' : 'server'),
     maxFutureMs: data.maxFuture,
     maxPastMs: data.maxPast,
     clockSkew: data.clockSkew,

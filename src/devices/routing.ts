@@ -5,6 +5,7 @@
  */
 import { type DeviceDirectory, type FleetDevice, type Profile, SELF } from '../domain/device.ts';
 import type { DeviceRef } from '../domain/reading.ts';
+import type { Codecs } from './codecs/codecs.ts';
 import { type Codec, type Format, type Learned, topicKey } from './decoders/format.ts';
 import { type DefinedMetric, type JsonPath, parsePath } from './decoders/json.ts';
 import { jsonByDevice } from './decoders/json-by-device.ts';
@@ -119,11 +120,11 @@ export class Router {
   readonly #learned: Learned;
 
   /** @param devicesMax 0 is no limit */
-  constructor(directory: DeviceDirectory, { devicesMax, learned }: { devicesMax: number; learned: Learned }) {
+  constructor(directory: DeviceDirectory, { devicesMax, learned, codecs }: { devicesMax: number; learned: Learned; codecs: Codecs }) {
     this.#learned = learned;
     this.#unknown = directory.unknown;
     this.#fleet = new Map(directory.fleet.map((device) => [device.id, device]));
-    const compiled = directory.profiles.map(compileProfile);
+    const compiled = directory.profiles.map((profile) => compileProfile(profile, codecs));
     this.#profiles = new Map(compiled.map((profile) => [profile.profile.name, profile]));
     const own = compiled.flatMap((profile) =>
       profile.profile.topics.map((topic): Candidate => ({ template: templateOf(topic), profile, format: profile.format })),
@@ -263,7 +264,7 @@ function scalarDefinition(profile: CompiledProfile | null, metric: string | null
 }
 
 /** @throws a programmer's error: the profile was checked */
-export function compileProfile(profile: Profile): CompiledProfile {
+export function compileProfile(profile: Profile, codecs: Codecs): CompiledProfile {
   const metrics = profile.metrics.map((definition) => ({ definition, path: pathOf(definition.path) }));
   return {
     profile,
@@ -271,7 +272,7 @@ export function compileProfile(profile: Profile): CompiledProfile {
     metricByName: new Map(metrics.map((metric) => [metric.definition.name, metric])),
     time: profile.time === null ? null : pathOf(profile.time),
     format: profileFormat(profile),
-    codec: null,
+    codec: codecs(profile),
     claimed: new Set([
       ...profile.metrics.flatMap(({ name, path }) => [name, path]),
       ...[profile.time, profile.device].filter((path) => path !== null),

@@ -26,12 +26,19 @@ export interface MetricDefinition {
   readonly decimal: 'point' | 'comma';
 }
 
+/** What reads the bytes that are inside a message. */
+export type CodecChoice =
+  | { readonly kind: 'built-in'; readonly name: string }
+  /** A script, with what stood in its file when the configuration was read. `path` is as errors name it. */
+  | { readonly kind: 'script'; readonly path: string; readonly source: string };
+
 export interface Profile {
   readonly name: string;
   /** Topic templates: `{device}` and `{metric}` capture one level, any other `{name}` becomes a label. */
   readonly topics: readonly string[];
   /** A built-in format. */
   readonly decode: string;
+  readonly codec: CodecChoice | null;
   /** How the payload is compressed, or null. */
   readonly compression: 'gzip' | null;
   /** Dotted path of the device's id in a JSON payload, or null: the topic names it. */

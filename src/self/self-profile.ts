@@ -39,6 +39,7 @@ export function selfProfile(everyMs: number | null): Profile {
     name: SELF,
     topics: [],
     decode: 'json',
+    codec: null,
     compression: null,
     device: null,
     time: null,

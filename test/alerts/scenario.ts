@@ -27,6 +27,7 @@ export const profileOf = (changes: Partial<Profile> = {}): Profile => ({
   name: 'vaccine-fridge',
   topics: ['sensors/{device}/telemetry'],
   decode: 'json',
+  codec: null,
   compression: null,
   device: null,
   time: 'ts',

@@ -1,10 +1,12 @@
 /** `tocsin decode`: what it says of a message, and how the command is asked and ends. */
+
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderMessage } from '../../src/cli/decode-text.ts';
 import { Decoding, type ExplainedMessage } from '../../src/cli/decoding.ts';
+import { BUILT_IN_ONLY } from '../../src/devices/codecs/codecs.ts';
 import { parseProfile } from '../../src/devices/profile.ts';
 import { remedyFor } from '../../src/devices/remedy.ts';
 import type { DeviceDirectory } from '../../src/domain/device.ts';
@@ -28,11 +30,12 @@ function directoryOf(profiles: readonly string[], more: Partial<DeviceDirectory>
   return { profiles: parsed, fleet: [], groups: [], unknown: 'accept', ...more };
 }
 
+const decodingOf = (directory: DeviceDirectory): Decoding => new Decoding(directory, BUILT_IN_ONLY);
 const explain = (decoding: Decoding, topic: string, payload: string): ExplainedMessage =>
   decoding.explain({ topic, payload: Buffer.from(payload), receivedAt: NOW, client: null });
 
 describe('a message explained', () => {
-  const decoding = new Decoding(directoryOf([FRIDGE]));
+  const decoding = decodingOf(directoryOf([FRIDGE]));
 
   it('names template, format, profile, device and labels, the time and whose it is, and each value with its unit', () => {
     expect(explain(decoding, 'fridges/berlin/f1', '{"ts":"2026-02-28T23:59:00Z","t":4.5,"door":true}')).toEqual({
@@ -64,13 +67,13 @@ describe('a message explained', () => {
     ['no time under its path', 'fridges/b/f', '{"t":1}', /there is none under ts/],
     ['nothing that names a time', 'sensors/s/telemetry', '{"t":1}', /nothing names a time/],
   ])('says why the time of receipt counts: %s', (_, topic, payload, reason) => {
-    const [reading] = explain(new Decoding(directoryOf([FRIDGE])), topic, payload).readings;
+    const [reading] = explain(decodingOf(directoryOf([FRIDGE])), topic, payload).readings;
     expect(reading?.at).toBe(NOW);
     expect(reading?.clock).toMatch(reason);
   });
 
   it('says that the profile wants the time of receipt', () => {
-    const server = new Decoding(directoryOf([`${FRIDGE}clock: server\n`]));
+    const server = decodingOf(directoryOf([`${FRIDGE}clock: server\n`]));
     expect(explain(server, 'fridges/b/f', '{"ts":"2026-02-28T23:59:00Z","t":1}').readings[0]?.clock).toBe(
       'the time of receipt: clock: server',
     );
@@ -87,7 +90,7 @@ describe('a message explained', () => {
   it('tells nothing to keep from a rejection, and from a device that is turned away', () => {
     expect(explain(decoding, 'fridges/berlin/f1', '{"t":null}')).toMatchObject({ outcome: 'nothing', detail: 'no value in it' });
     expect(explain(decoding, 'fridges/berlin/f1', '{"t"')).toMatchObject({ outcome: 'rejected', rejected: [{ reason: 'invalid-json' }] });
-    const strict = new Decoding(directoryOf([FRIDGE], { unknown: 'reject' }));
+    const strict = decodingOf(directoryOf([FRIDGE], { unknown: 'reject' }));
     expect(explain(strict, 'fridges/berlin/f1', '{"t":1}')).toMatchObject({
       outcome: 'refused',
       route: null,
@@ -108,7 +111,7 @@ describe('a message explained', () => {
   });
 
   it('goes on with what a message before it has taught', () => {
-    const learning = new Decoding(directoryOf([]));
+    const learning = decodingOf(directoryOf([]));
     const config = { state_topic: 'kitchen/state', unit_of_measurement: '°C', value_template: '{{ value_json.t }}', device: { ids: 'k1' } };
     const { outcome, learned } = explain(learning, 'homeassistant/sensor/k/config', JSON.stringify(config));
     expect(outcome).toBe('nothing');
@@ -127,13 +130,13 @@ describe('a message explained', () => {
 
 describe('as text', () => {
   it('is safe for a terminal, whatever the message holds', () => {
-    const text = renderMessage(explain(new Decoding(directoryOf([])), 'sensors/d/note', 'red \u001b[31m alert\u0007'));
+    const text = renderMessage(explain(decodingOf(directoryOf([])), 'sensors/d/note', 'red \u001b[31m alert\u0007'));
     expect(text.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
     expect(text).toContain('red �[31m alert�');
   });
 
   it('lays out what was found', () => {
-    const text = renderMessage(explain(new Decoding(directoryOf([FRIDGE])), 'fridges/berlin/f1', '{"ts":1772323140,"t":99,"door":true}'));
+    const text = renderMessage(explain(decodingOf(directoryOf([FRIDGE])), 'fridges/berlin/f1', '{"ts":1772323140,"t":99,"door":true}'));
     expect(text).toBe(`fridges/berlin/f1
   matched  fridges/{site}/{device}
   format   json

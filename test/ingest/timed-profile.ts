@@ -5,6 +5,7 @@ export const timed: Profile = {
   name: 'timed',
   topics: ['timed/{device}'],
   decode: 'json',
+  codec: null,
   compression: null,
   device: null,
   time: 'ts',

@@ -75,7 +75,7 @@ describe('a profile is learned', { timeout: 90_000 }, () => {
       { topic: 'else/b1/data', payload: { t: step } },
     ]).flat();
     const input = `${lines.map((line) => JSON.stringify(line)).join('\n')}\n\n`;
-    const { status, stdout, stderr } = await tocsin(['devices', 'learn', '-', '--topic', 'soil/#'], { input });
+    const { status, stdout, stderr } = await tocsin(['devices', 'learn', '-', '--topic', 'soil/#'], { stdin: input });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '8 messages on 2 topics\n' });
     expect(stdout).toBe(`# proposed by tocsin devices learn, from 8 messages of 2 devices: a1, a2
 profile: soil-moisture
@@ -85,7 +85,7 @@ interval: 1m  # the median of 2 series
 metrics:
   moisture: {unit: "%"}  # 30 to 33; unit by its name
 `);
-    const both = await tocsin(['devices', 'learn', '-'], { input });
+    const both = await tocsin(['devices', 'learn', '-'], { stdin: input });
     expect(both.stderr).toContain(
       "1 more kind of devices heard; --topic learns one of them:\n  --topic 'else/+/data'  4 messages of 1 device\n",
     );

@@ -29,6 +29,7 @@ const PROFILE: Profile = {
   name: 'fridge',
   topics: [],
   decode: 'json',
+  codec: null,
   compression: null,
   device: null,
   time: 'ts',

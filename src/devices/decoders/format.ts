@@ -17,6 +17,8 @@ export interface FormatMessage {
   /** What the template found in the topic. */
   readonly match: TopicMatch;
   readonly payload: Uint8Array;
+  /** µs. */
+  readonly receivedAt: number;
   /** MQTT client id; null where there is none (a will whose client is gone, a replay). */
   readonly client: string | null;
   /** What the profile's `codec` names: a codec for the bytes that are inside the message. Null: none. */
@@ -53,12 +55,17 @@ export interface Learned {
   describe(device: string, description: { name?: string; units?: Readonly<Record<string, string>> }): void;
 }
 
-/** Bytes inside a message (a LoRaWAN frame) → values. */
-export type Codec = (frame: {
+/** Bytes inside a message (a LoRaWAN frame), or the whole of it → what they say. It never throws. */
+export type Codec = (frame: Frame) => readonly Part[] | Refusal;
+
+export interface Frame {
   readonly bytes: Uint8Array;
+  /** LoRaWAN's port; null where there is none. */
   readonly port: number | null;
-  readonly receivedAt: string | null;
-}) => { readonly values: JsonObject; readonly units?: Readonly<Record<string, string>> } | Refusal;
+  /** µs: when it was received, by the message if it says so. */
+  readonly receivedAt: number;
+  readonly topic: string;
+}
 
 export interface Format {
   /** As a profile's `decode` names it. */
@@ -72,6 +79,8 @@ export interface Format {
   speaksOn?(levels: readonly string[]): boolean;
   /** True: its messages name their devices, so a topic need not. */
   readonly namesDevices: boolean;
+  /** True: there are bytes inside its messages that a profile's `codec` can read. */
+  readonly takesCodec?: true;
   /** True: an empty payload says something, too. */
   readonly readsEmpty?: true;
   /** True: its messages bear a device time of their own, which counts unless the profile says `clock: server`. */

@@ -3,7 +3,9 @@
  * or Tocsin itself knows are its own; others are put together when they have as many levels, payloads alike, and differ in one level,
  * two ids counting as alike.
  */
+
 import type { DeviceDirectory } from '../../domain/device.ts';
+import { BUILT_IN_ONLY } from '../codecs/codecs.ts';
 import type { Format } from '../decoders/format.ts';
 import type { LearnedTable } from '../learned.ts';
 import { type OpenRoute, Router, type SharedRoute } from '../routing.ts';
@@ -44,7 +46,7 @@ interface Topic {
 
 /** @param learned what the discovery messages among them teach */
 export function kindsOf(heard: readonly Heard[], learned: LearnedTable): Kinds {
-  const router = new Router(NOTHING_LISTED, { devicesMax: 0, learned });
+  const router = new Router(NOTHING_LISTED, { devicesMax: 0, learned, codecs: BUILT_IN_ONLY });
   const known = new Map<string, { decode: string; topics: Set<string>; heard: Heard[] }>();
   const discovered: string[] = [];
   const unreadable: string[] = [];

@@ -5,6 +5,8 @@ import { genericJson } from './generic-json.ts';
 import { homeassistantDiscovery } from './homeassistant-discovery.ts';
 import { homie } from './homie.ts';
 import { influxLineProtocol } from './influx-line-protocol.ts';
+import { cayennelpp, chirpstackV4, ttnV3 } from './lorawan.ts';
+import { lorawanDeviceVectors } from './lorawan-device-vectors.ts';
 import { owntracks } from './owntracks.ts';
 import { rtl433 } from './rtl_433.ts';
 import { ruuviGateway } from './ruuvi-gateway.ts';
@@ -18,11 +20,14 @@ import { zigbee2mqtt } from './zigbee2mqtt.ts';
 import { zwaveJsUi } from './zwave-js-ui.ts';
 
 export const CORPORA: readonly Corpus[] = [
+  cayennelpp,
+  chirpstackV4,
   esphome,
   genericJson,
   homeassistantDiscovery,
   homie,
   influxLineProtocol,
+  lorawanDeviceVectors,
   owntracks,
   rtl433,
   ruuviGateway,
@@ -34,6 +39,7 @@ export const CORPORA: readonly Corpus[] = [
   sparkplugB,
   tasmota,
   theengsOmg,
+  ttnV3,
   zigbee2mqtt,
   zwaveJsUi,
 ];

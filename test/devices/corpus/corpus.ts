@@ -3,10 +3,13 @@
  * what its names are with us, and which profile it needs, stands in one file here.
  */
 import { existsSync, readFileSync } from 'node:fs';
+import { loadCodecs } from '../../../src/devices/codecs/codecs.ts';
+import type { ReadScript } from '../../../src/devices/codecs/script-file.ts';
 import { createDecoder, type Decoded, type Decoder } from '../../../src/devices/decode.ts';
 import { parseProfile } from '../../../src/devices/profile.ts';
-import type { Profile } from '../../../src/domain/device.ts';
+import type { DeviceDirectory, Profile } from '../../../src/domain/device.ts';
 import type { Value } from '../../../src/domain/reading.ts';
+import { systemClock } from '../../../src/std/clock.ts';
 
 const DATA = '../shared/data/mqtt';
 const ARRIVAL = Date.parse('2026-04-03T08:00:00Z') * 1000;
@@ -38,6 +41,8 @@ export interface Corpus {
   readonly file: string;
   /** The profile under which the row is decoded, as YAML without its name; null: none is needed. */
   profileOf?(row: Row): string | null;
+  /** The scripts that its profiles name. */
+  readonly readScript?: ReadScript;
   /** Where the row shows no topic, or one that is not its sender's. */
   topicOf?(row: Row): string;
   /** The bytes that are published, where the row holds what is inside a message. */
@@ -65,22 +70,26 @@ export const rowsOf = (file: string): Row[] =>
     .split('\n')
     .map((line) => JSON.parse(line) as Row);
 
-export function runCorpus(corpus: Corpus): Outcome[] {
+export async function runCorpus(corpus: Corpus): Promise<Outcome[]> {
   let decoder: Decoder | null = null;
-  return rowsOf(corpus.file).map((row) => {
+  const outcomes: Outcome[] = [];
+  for (const row of rowsOf(corpus.file)) {
     const profile = profileFor(corpus, row);
     if (decoder === null || corpus.isOneStory !== true) {
       const profiles = profile === null ? [] : [profile];
-      decoder = createDecoder({ profiles, fleet: [], groups: [], unknown: 'accept' }, { devices: 1000, metricsPerDevice: 500 });
+      const codecs = await loadCodecs(profiles, systemClock);
+      const directory: DeviceDirectory = { profiles, fleet: [], groups: [], unknown: 'accept' };
+      decoder = createDecoder(directory, { devices: 1000, metricsPerDevice: 500 }, undefined, codecs);
     }
-    return runRow(corpus, row, { decoder, profile });
-  });
+    outcomes.push(runRow(corpus, row, { decoder, profile }));
+  }
+  return outcomes;
 }
 
 function profileFor(corpus: Corpus, row: Row): Profile | null {
   const text = corpus.profileOf?.(row) ?? null;
   if (text === null) return null;
-  const { parsed, problems } = parseProfile({ path: row.id, text: `profile: p\n${text}` });
+  const { parsed, problems } = parseProfile({ path: row.id, text: `profile: p\n${text}` }, corpus.readScript);
   if (parsed === null) throw new Error(`${row.id}: ${problems.map((problem) => problem.render()).join('; ')}`);
   return parsed.profile;
 }

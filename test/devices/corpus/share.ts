@@ -9,7 +9,7 @@ for (const corpus of CORPORA) {
     console.log(`${corpus.file.padEnd(28)} not there`);
     continue;
   }
-  const outcomes = runCorpus(corpus);
+  const outcomes = await runCorpus(corpus);
   const asserted = outcomes.flatMap(({ row }) => row.expect).length;
   const missed = outcomes.flatMap(({ misses }) => misses).length;
   const known = outcomes.filter(({ row, misses }) => misses.length > 0 && corpus.not?.[row.id] !== undefined).length;

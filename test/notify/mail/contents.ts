@@ -47,6 +47,7 @@ export const directory: DeviceDirectory = {
       name: 'vaccine-fridge',
       topics: ['sensors/{device}/telemetry'],
       decode: 'json',
+      codec: null,
       compression: null,
       device: null,
       time: 'ts',
