@@ -75,12 +75,21 @@ export const PRELUDE = `(() => {
     }
   };
 
+  // Some put in a method of their own whether there is one or not, and do so each time: the first one stays.
+  const frozen = new WeakSet();
+  Object.defineProperty = (object, key, descriptor) => {
+    if (frozen.has(object)) return object;
+    if (!defineProperty(object, key, descriptor)) throw new TypeError('cannot define ' + text(key));
+    return object;
+  };
+
   const freezeAll = (root) => {
     const left = [root];
     while (left.length > 0) {
       const object = left.pop();
       if ((typeof object !== 'object' && typeof object !== 'function') || object === null || object === globalThis || isFrozen(object)) continue;
       freeze(object);
+      frozen.add(object);
       left.push(getPrototypeOf(object));
       for (const key of ownKeys(object)) {
         const { value, get, set } = getOwnPropertyDescriptor(object, key);

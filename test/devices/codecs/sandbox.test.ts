@@ -51,15 +51,16 @@ describe('a codec', () => {
   });
 
   it('may add to built-in objects what it misses, and set what they have on its own', () => {
-    const source = `if (!String.prototype.hex) String.prototype.hex = function () { return parseInt(this, 16) };
+    const source = `Object.defineProperty(Object, 'assign', {configurable: true, writable: true, value: function (to) { to.assigned = true; return to }});
+      if (!String.prototype.hex) String.prototype.hex = function () { return parseInt(this, 16) };
       class Odd extends Error { constructor(text) { super(text); this.name = 'Odd' } }
       function decodeUplink() {
         var o = {}; o.toString = function () { return 'own' }; o.constructor = 5; o.valueOf = 1;
         var error = new Odd('x'); error.message = 'y';
-        return {data: {hex: 'ff'.hex(), own: String(o), name: error.name, message: error.message, c: o.constructor}};
+        return {data: {assigned: Object.assign({}).assigned, hex: 'ff'.hex(), own: String(o), name: error.name, message: error.message, c: o.constructor}};
       }`;
     for (let round = 0; round < 2; round++)
-      expect(said(codec(source))).toEqual({ data: { hex: 255, own: 'own', name: 'Odd', message: 'y', c: 5 } });
+      expect(said(codec(source))).toEqual({ data: { assigned: true, hex: 255, own: 'own', name: 'Odd', message: 'y', c: 5 } });
   });
 });
 
