@@ -27,7 +27,7 @@ export const BUILT_IN_ONLY: Codecs = ({ codec }) => {
 export async function loadCodecs(profiles: readonly Profile[], clock: Clock): Promise<Codecs> {
   const scripts = scriptsOf(profiles);
   if (scripts.length === 0) return BUILT_IN_ONLY;
-  const sandbox = await Sandbox.load(clock);
+  const sandbox = await Sandbox.load(clock, scripts.length);
   const byPath = new Map(scripts.map((script) => [script.path, scriptCodec(script.path, sandbox.open(script), clock)]));
   return (profile) => (profile.codec?.kind === 'script' ? (byPath.get(profile.codec.path) ?? null) : BUILT_IN_ONLY(profile));
 }

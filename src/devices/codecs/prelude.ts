@@ -18,8 +18,8 @@ export const WRAP_AFTER = `
 export const RESULT = 'R';
 export const ERROR = 'E';
 
-/** Native loops over an array are not interrupted: `list[timestamp] = …` would make one of years. */
-const LIST_LENGTH_MAX = 100_000;
+/** Elements that the methods of lists may go over in one frame: they are not interrupted, and `list[timestamp] = …` makes a list of years. */
+const ELEMENTS_MAX = 5_000_000;
 const RESULT_LENGTH_MAX = 256 * 1024;
 const MESSAGE_LENGTH_MAX = 300;
 
@@ -45,11 +45,17 @@ export const PRELUDE = `(() => {
   const ignore = () => undefined;
   globalThis.console = { log: ignore, info: ignore, warn: ignore, error: ignore, debug: ignore, trace: ignore };
 
+  let elements = 0;
+  // What these cost does not grow with the list, or hardly.
+  const cheap = new Set(['slice', 'splice', 'shift', 'unshift', 'at']);
   for (const key of ownKeys(Array.prototype)) {
     const native = Array.prototype[key];
     if (typeof native !== 'function' || key === 'constructor' || key === 'push' || key === 'pop') continue;
+    const isCheap = cheap.has(key);
     const bounded = function () {
-      if (this != null && this.length > ${LIST_LENGTH_MAX}) throw new RangeError('a list of ' + this.length + ' elements; at most ${LIST_LENGTH_MAX}');
+      const length = this == null ? 0 : this.length;
+      if (elements + length > ${ELEMENTS_MAX}) throw new RangeError(key.toString() + ' of ' + length + ' elements: too much for one frame');
+      if (!isCheap && length > 0) elements += length;
       return apply(native, this, arguments);
     };
     defineProperty(Array.prototype, key, { value: bounded, writable: true, enumerable: false, configurable: true });
@@ -69,12 +75,21 @@ export const PRELUDE = `(() => {
     }
   };
 
+  // Some put in a method of their own whether there is one or not, and do so each time: the first one stays.
+  const frozen = new WeakSet();
+  Object.defineProperty = (object, key, descriptor) => {
+    if (frozen.has(object)) return object;
+    if (!defineProperty(object, key, descriptor)) throw new TypeError('cannot define ' + text(key));
+    return object;
+  };
+
   const freezeAll = (root) => {
     const left = [root];
     while (left.length > 0) {
       const object = left.pop();
       if ((typeof object !== 'object' && typeof object !== 'function') || object === null || object === globalThis || isFrozen(object)) continue;
       freeze(object);
+      frozen.add(object);
       left.push(getPrototypeOf(object));
       for (const key of ownKeys(object)) {
         const { value, get, set } = getOwnPropertyDescriptor(object, key);
@@ -110,6 +125,7 @@ export const PRELUDE = `(() => {
     try {
       const { bytes, fPort, topic, receivedAt } = parse(given);
       now = receivedAt;
+      elements = 0;
       const [form, decode] = apply(make, globalThis, []);
       const out = form === 'decodeUplink'
         ? decode({ bytes, fPort, recvTime: new RealDate(now), topic, variables: {} })

@@ -48,27 +48,49 @@ const LOOKS_MIN = 2;
 /** Its top level, when it is loaded. */
 const LOAD_MAX_MS = 500;
 const RELOAD_MS = 1000;
-const MEMORY_MAX_BYTES = 8 * 1024 * 1024;
+/** Of 64 KiB. What QuickJS begins with; what codecs may need while they run, one at a time; and what each keeps. */
+const PAGES_MIN = 256;
+const PAGES_FOR_WORK = 384;
+const PAGES_PER_CODEC = 32;
+const PAGES_MAX = 16_384;
+/** Of one allocation. */
+const ALLOCATION_MAX_BYTES = 8 * 1024 * 1024;
 /** More, and the stack of V8 may end before that of QuickJS does, which leaves nothing that could be used again. */
 const STACK_MAX_BYTES = 32 * 1024;
 const MESSAGE_LENGTH_MAX = 300;
+/** Where not even the error found room, it is null. */
+const OUT_OF_MEMORY = new RegExp(`^${ERROR}(?:InternalError: out of memory|null$|$)`);
 
-async function newModule(): Promise<QuickJSWASMModule> {
-  const { newQuickJSWASMModuleFromVariant } = await import('quickjs-emscripten-core');
-  return newQuickJSWASMModuleFromVariant(import('@jitl/quickjs-wasmfile-release-sync'));
+/** The types of Node do not have it. */
+declare const WebAssembly: { readonly Memory: new (pages: { readonly initial: number; readonly maximum: number }) => object };
+
+/** @param pagesMax of its memory, which all its codecs share: QuickJS itself does not count what it hands out */
+async function newModule(pagesMax: number): Promise<QuickJSWASMModule> {
+  const [{ newQuickJSWASMModuleFromVariant, newVariant }, { default: imported }] = await Promise.all([
+    import('quickjs-emscripten-core'),
+    import('@jitl/quickjs-wasmfile-release-sync'),
+  ]);
+  // Its types are those of CommonJS, where the default is one level deeper.
+  const variant = 'default' in imported ? imported.default : imported;
+  const wasmMemory = new WebAssembly.Memory({ initial: PAGES_MIN, maximum: pagesMax });
+  return newQuickJSWASMModuleFromVariant(newVariant(variant, { wasmMemory }));
 }
 
 export class Sandbox {
   readonly #clock: Clock;
+  readonly #pagesMax: number;
   #module: QuickJSWASMModule | null;
 
-  private constructor(clock: Clock, module: QuickJSWASMModule) {
+  private constructor(clock: Clock, module: QuickJSWASMModule, pagesMax: number) {
     this.#clock = clock;
     this.#module = module;
+    this.#pagesMax = pagesMax;
   }
 
-  static async load(clock: Clock): Promise<Sandbox> {
-    return new Sandbox(clock, await newModule());
+  /** @param codecs how many there will be */
+  static async load(clock: Clock, codecs = 1): Promise<Sandbox> {
+    const pagesMax = Math.min(PAGES_FOR_WORK + codecs * PAGES_PER_CODEC, PAGES_MAX);
+    return new Sandbox(clock, await newModule(pagesMax), pagesMax);
   }
 
   open(script: Script): Sandboxed {
@@ -88,7 +110,7 @@ export class Sandbox {
   }
 
   #reload(): void {
-    newModule().then(
+    newModule(this.#pagesMax).then(
       (module) => {
         this.#module = module;
       },
@@ -150,14 +172,18 @@ export class Sandboxed {
     const module = this.#around.module();
     if (module === null) return { kind: 'gone' };
     try {
-      if (this.#machine?.module !== module) {
-        const machine = this.#start(module);
-        if (!('make' in machine)) return { kind: 'error', message: machine.message, isLate: true };
-        this.#machine = machine;
-      }
+      const isFresh = this.#machine?.module !== module;
+      let problem = this.#ready(module);
+      if (problem !== null) return { kind: 'error', message: problem.message, isLate: true };
       const given = JSON.stringify({ bytes: Array.from(bytes), fPort: port, topic, receivedAt: receivedAt / 1000 });
       const fromMs = clock.monotonicMs();
-      const answer = this.#ask(this.#machine, given);
+      let answer = this.#ask(given);
+      if (answer !== null && OUT_OF_MEMORY.test(answer) && !isFresh) {
+        // Frames before it may have left what refers to itself: with the runtime it is gone.
+        this.#discard();
+        problem = this.#ready(module);
+        answer = problem === null ? this.#ask(given) : `${ERROR}${problem.message}`;
+      }
       const isLate = clock.monotonicMs() - fromMs > LATE_MS;
       if (answer === null) return { kind: 'timeout' };
       const kind = answer.startsWith(RESULT) ? 'result' : 'error';
@@ -180,9 +206,18 @@ export class Sandboxed {
       .consume((usage) => context.getProp(usage, 'memory_used_size').consume((size) => context.getNumber(size)));
   }
 
+  #ready(module: QuickJSWASMModule): ScriptProblem | null {
+    if (this.#machine?.module === module) return null;
+    const machine = this.#start(module);
+    if (!('make' in machine)) return machine;
+    this.#machine = machine;
+    return null;
+  }
+
   /** @returns null when it took too long */
-  #ask(machine: Machine, given: string): string | null {
-    const { context, runtime, make, call, clean } = machine;
+  #ask(given: string): string | null {
+    if (this.#machine === null) throw new Error('asked before it is ready');
+    const { context, runtime, make, call, clean } = this.#machine;
     this.#limit(CALL_MAX_MS);
     const result = context.newString(given).consume((text) => context.callFunction(call, context.undefined, make, text));
     if (result.error !== undefined) {
@@ -228,7 +263,7 @@ export class Sandboxed {
       this.#wasInterrupted ||= this.#looks >= LOOKS_MIN && this.#around.clock.monotonicMs() > this.#endsAtMs;
       return this.#wasInterrupted;
     };
-    return module.newRuntime({ memoryLimitBytes: MEMORY_MAX_BYTES, maxStackSizeBytes: STACK_MAX_BYTES, interruptHandler });
+    return module.newRuntime({ memoryLimitBytes: ALLOCATION_MAX_BYTES, maxStackSizeBytes: STACK_MAX_BYTES, interruptHandler });
   }
 
   #limit(forMs: number): void {

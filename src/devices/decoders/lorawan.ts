@@ -2,7 +2,8 @@
  * What The Things Stack and ChirpStack have in common: a LoRaWAN frame in base64, most often with what the network server's own codec
  * made of it, and how well each gateway heard it. A profile's codec is asked instead of theirs; where it refuses, so is the message.
  *
- * A value that stands as `{"value": 21.5, "unit": "°C"}`, as Decentlab's codecs write it, has the name of the object, and that unit.
+ * A value that stands as `{"displayName": "Air temperature", "value": 21.5, "unit": "°C"}`, as Decentlab's codecs write it, has the name of
+ * the object, and that unit.
  */
 import type { FormatMessage, Part } from './format.ts';
 import { isObject, type JsonObject } from './json.ts';
@@ -96,13 +97,16 @@ function microsecondsOf(text: unknown): number | null {
 
 function named(values: JsonObject): { values: JsonObject; units: Record<string, string> } {
   const units: Record<string, string> = {};
-  const isQuantity = (value: unknown): value is { value: unknown; unit: string } =>
-    isObject(value) && typeof value.unit === 'string' && value.value !== undefined && !isObject(value.value);
   if (!Object.values(values).some(isQuantity)) return { values, units };
-  const plain = Object.entries(values).map(([name, value]): [string, unknown] => {
-    if (!isQuantity(value)) return [name, value];
-    units[name] = value.unit;
-    return [name, value.value];
+  const plain = Object.entries(values).map(([name, quantity]): [string, unknown] => {
+    if (!isQuantity(quantity)) return [name, quantity];
+    if (typeof quantity.unit === 'string') units[name] = quantity.unit;
+    return [name, quantity.value];
   });
   return { values: Object.fromEntries(plain), units };
+}
+
+function isQuantity(value: unknown): value is { readonly value: unknown; readonly unit?: unknown } {
+  if (!isObject(value) || value.value === undefined || (typeof value.value === 'object' && value.value !== null)) return false;
+  return typeof value.unit === 'string' || typeof value.displayName === 'string';
 }

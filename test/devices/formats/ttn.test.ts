@@ -83,8 +83,12 @@ it('reads normalized measurements, each at its time', () => {
 
 it('takes values that name their unit under the name of the object', () => {
   const decoder = decoderOf();
-  const decoded_payload = { air_temperature: { displayName: 'Air temperature', unit: '°C', value: 27.5 }, device_id: 3005 };
-  expect(valuesOf(decoder, UP, uplink({ decoded_payload }))).toEqual({ air_temperature: 27.5, device_id: 3005 });
+  const decoded_payload = {
+    air_temperature: { displayName: 'Air temperature', unit: '°C', value: 27.5 },
+    activity: { displayName: 'Activity', value: 3 },
+    device_id: 3005,
+  };
+  expect(valuesOf(decoder, UP, uplink({ decoded_payload }))).toEqual({ air_temperature: 27.5, activity: 3, device_id: 3005 });
   expect(decoder.learned.description('cellar-1').units).toEqual({ air_temperature: '°C' });
 });
 
