@@ -19,7 +19,7 @@ export interface DecodeChoice {
 const FORMAT_NAMES = ['json', 'scalar', ...FORMATS.filter((format) => format !== MODULE).map(({ name }) => name)];
 const CODED_NAMES = FORMATS.filter((format) => format !== MODULE && format.takesCodec === true).map(({ name }) => name);
 const CODEC_NAMES = [...BUILT_IN_CODECS.keys()];
-const SCRIPT = '^\\./|^\\.\\./|\\.[cm]?js$';
+const SCRIPT = '^\\./|^\\.\\./|\\.[cm]?[jt]s$';
 
 export const decodeForm = written(
   z.unknown().transform((value, context): DecodeChoice => {
@@ -49,9 +49,22 @@ export const decodeForm = written(
         type: 'object',
         required: ['format'],
         additionalProperties: false,
-        properties: { format: { enum: FORMAT_NAMES }, codec: { anyOf: [{ enum: CODEC_NAMES }, { type: 'string', pattern: SCRIPT }] } },
+        properties: {
+          format: { enum: FORMAT_NAMES, description: 'The format of the message around it.' },
+          codec: {
+            anyOf: [{ enum: CODEC_NAMES }, { type: 'string', pattern: SCRIPT }],
+            description: 'Reads the bytes inside the message: a built-in codec, or a file as vendors publish it (decodeUplink).',
+          },
+        },
       },
-      { type: 'object', required: ['module'], additionalProperties: false, properties: { module: { type: 'string', pattern: SCRIPT } } },
+      {
+        type: 'object',
+        required: ['module'],
+        additionalProperties: false,
+        properties: {
+          module: { type: 'string', pattern: SCRIPT, description: 'A file of your own that reads whole messages (decodeUplink).' },
+        },
+      },
     ],
     examples: [
       'json',

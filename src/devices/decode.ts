@@ -9,6 +9,7 @@
  */
 import type { DeviceDirectory } from '../domain/device.ts';
 import { FLAG_DEVICE_TIME, type Value } from '../domain/reading.ts';
+import type { DecoderBounds, DecoderLimits } from './bounds.ts';
 import { RECEIPT, type ReadingTime, skewOf, timeOf } from './clock-policy.ts';
 import { BUILT_IN_ONLY, type Codecs } from './codecs/codecs.ts';
 import { type Decoded, type DecodedReading, finish, IGNORED_EMPTY, IGNORED_NOTHING, rejected } from './decoded.ts';
@@ -50,22 +51,6 @@ export interface Decoder {
   /** What its messages have taught it of devices and topics. */
   readonly learned: LearnedTable;
   readonly bounds: DecoderBounds;
-}
-
-/** How far what devices bring with them has grown, and what was refused for it since the start; a reload counts on. */
-export interface DecoderBounds {
-  /** Devices that have spoken. */
-  readonly devicesKnown: number;
-  /** Readings of devices that were one too many. */
-  readonly devicesRefused: number;
-  /** Values of metrics that were one too many for their device. */
-  readonly metricsRefused: number;
-}
-
-/** 0 is no limit. */
-export interface DecoderLimits {
-  readonly devices: number;
-  readonly metricsPerDevice: number;
 }
 
 const ROUTES_MAX = 100_000;
@@ -195,7 +180,7 @@ class DirectoryDecoder implements Decoder {
     collected.values = [];
     if (part.refusals !== undefined) collected.refusals.push(...part.refusals);
     const ownTime = profile?.time == null ? undefined : lookUp(part.values, profile.time);
-    const time = timeOf(profile?.profile ?? null, ownTime ?? part.at ?? sinceReceipt(part, receivedAt), receivedAt);
+    const time = timeOf(profile?.profile ?? null, ownTime ?? part.at, receivedAt);
     if (time instanceof Refusal) return time;
     if (profile !== null) collectDefined(part.values, profile.metrics, collected);
     const convert = part.isTyped === true ? typedValue : freeValue;
@@ -394,9 +379,6 @@ function keep(collected: Collected, name: string, value: Value | undefined | Ref
     collected.values.push(value);
   }
 }
-
-/** µs, where the message tells its time from now on. */
-const sinceReceipt = ({ offsetS }: Part, receivedAt: number): number | null => (offsetS === undefined ? null : receivedAt + offsetS * 1e6);
 
 /** The device that all parts of a message are of, or null. */
 function onlyDevice(parts: readonly Part[]): string | null {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createDecoder, type Decoded, type Decoder, type DecoderLimits } from '../../src/devices/decode.ts';
+import type { DecoderLimits } from '../../src/devices/bounds.ts';
+import { createDecoder, type Decoded, type Decoder } from '../../src/devices/decode.ts';
 import { parseProfile } from '../../src/devices/profile.ts';
 import type { DeviceDirectory, FleetDevice } from '../../src/domain/device.ts';
 import { FLAG_CLOCK_SKEW, FLAG_DEVICE_TIME, type Value } from '../../src/domain/reading.ts';

@@ -1,5 +1,6 @@
 /** Reads the scripts that profiles name: files below the devices folder, and nothing else. */
 import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
 import { dirname, join, relative, sep } from 'node:path';
 import { messageOf } from '../../std/errors.ts';
 import type { Script } from './sandbox.ts';
@@ -21,13 +22,7 @@ export const readNoScript: ReadScript = () => ({ message: 'a codec of its own ne
 export function scriptReader(folder: string, profile: string): ReadScript {
   return (named) => {
     const path = join(dirname(profile), named);
-    if (!/\.[cm]?js$/.test(path)) {
-      const isTyped = /\.[cm]?ts$/.test(path);
-      return {
-        message: `${named} is no .js file`,
-        hint: isTyped ? 'types are not taken out of it here: give what tsc makes of it' : 'name a file of JavaScript',
-      };
-    }
+    if (!/\.[cm]?[jt]s$/.test(path)) return { message: `${named} is no .js or .ts file`, hint: 'name a file of JavaScript or TypeScript' };
     try {
       // A link may not lead out, either.
       if (leadsOut(folder, path) || leadsOut(realpathSync(folder), realpathSync(path)))
@@ -35,11 +30,29 @@ export function scriptReader(folder: string, profile: string): ReadScript {
       const { size } = statSync(path);
       if (size > BYTES_MAX)
         return { message: `${named} has ${size} bytes; a codec has at most ${BYTES_MAX}`, hint: 'leave out what it does not need' };
-      return { path, source: readFileSync(path, 'utf8') };
+      const source = readFileSync(path, 'utf8');
+      return /ts$/.test(path) ? withoutTypes(path, source) : { path, source };
     } catch (cause) {
       return { message: `cannot be read: ${messageOf(cause)}`, hint: 'its path is relative to the file of the profile' };
     }
   };
+}
+
+/** Types are blanked out, so that lines and columns stay where they are. */
+function withoutTypes(path: string, source: string): Script | Unreadable {
+  // Node tells of a feature that may change with every use of it, on stderr, where it helps nobody who runs this.
+  const warn = process.emitWarning;
+  process.emitWarning = () => undefined;
+  try {
+    return { path, source: stripTypeScriptTypes(source) };
+  } catch (cause) {
+    return {
+      message: `no TypeScript whose types can be taken out: ${messageOf(cause)}`,
+      hint: 'enums, namespaces and parameter properties cannot',
+    };
+  } finally {
+    process.emitWarning = warn;
+  }
 }
 
 const leadsOut = (folder: string, path: string): boolean => relative(folder, path).split(sep)[0] === '..';

@@ -33,8 +33,6 @@ export interface Part {
   readonly labels?: Readonly<Record<string, string>>;
   /** The device's own time as it stands in the message: a number (s, ms, µs or ns, by its size) or text. Absent or null: none. */
   readonly at?: unknown;
-  /** Where the message tells its time from now, and has no `at`: seconds after its receipt; below 0, before it. */
-  readonly offsetS?: number;
   /** Nested objects and lists become dotted names, `a.b`, `list.0`. Null is no reading. Text that is a plain number becomes one. */
   readonly values: JsonObject;
   /** True: the format tells text from numbers, so that text stays text, whatever is in it. */

@@ -161,7 +161,7 @@ class Pack {
   }
 
   finish(): readonly Part[] | Refusal {
-    const [first, ...others] = this.#parts.map(partOf);
+    const [first, ...others] = this.#parts.map((part) => partOf(part, this.#message.receivedAt));
     if (this.#refusals.length === 0) return first === undefined ? [] : [first, ...others];
     if (first !== undefined) return [{ ...first, refusals: this.#refusals }, ...others];
     const [reason = 'parse-error'] = this.#refusals.map((refusal) => refusal.reason);
@@ -208,9 +208,10 @@ class Pack {
   }
 }
 
-function partOf({ device, timeS, values, units }: OpenPart): Part {
-  const time = timeS === 0 ? {} : timeS < RELATIVE_BELOW_S ? { offsetS: timeS } : { at: timeS };
-  return { device, values, units, isTyped: true, ...time };
+/** A time below 2^28 counts from the receipt. @param receivedAt µs */
+function partOf({ device, timeS, values, units }: OpenPart, receivedAt: number): Part {
+  const at = timeS === 0 ? null : timeS < RELATIVE_BELOW_S ? Math.round(receivedAt + timeS * 1e6) : timeS;
+  return { device, values, units, isTyped: true, at };
 }
 
 /** @returns undefined when the record has none, or one that is no reading */

@@ -34,6 +34,28 @@ const frame = (hex: string, port = 85): object => ({
   uplink_message: { f_port: port, frm_payload: Buffer.from(hex, 'hex').toString('base64'), rx_metadata: [{ rssi: -80 }] },
 });
 
+describe('a decoder in TypeScript', () => {
+  const folder = (source: string): string => folderWith({ 'profiles/p.yaml': profile('{module: ./m.ts}'), 'profiles/m.ts': source });
+
+  it('runs without its types, and without a word on stderr', async () => {
+    const warnings: unknown[] = [];
+    const note = (warning: unknown): void => void warnings.push(warning);
+    process.on('warning', note);
+    const source =
+      'interface In { bytes: number[] }\nexport function decodeUplink(input: In) { return { data: { first: input.bytes[0] as number } }; }';
+    const decoder = await decoderOfFolder(folder(source));
+    expect(valuesOf(decoder, 'own/d', 'A')).toEqual({ first: 65 });
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', note);
+    expect(warnings).toEqual([]);
+  });
+
+  it('must be one whose types can be taken out', () => {
+    const { problems } = loadDirectory(folder('enum A { b }\nfunction decodeUplink() { return { data: {} }; }'));
+    expect(problems.map(({ message }) => message)).toEqual([expect.stringMatching(/^no TypeScript whose types can be taken out: .*enum/)]);
+  });
+});
+
 describe('inside a format', () => {
   it('reads the frame in the vendors’ form', async () => {
     const decoder = await decoderOfFolder(withCodec(`${FIXTURES}/tlv.js`));
@@ -195,7 +217,7 @@ describe('what is wrong with', () => {
     ],
     ['{format: ttn, codec: ../../out.js}', 'profiles/p.yaml:3:30 ../../out.js is not in the devices folder'],
     ['{format: ttn, codec: ../codecs/link.js}', 'profiles/p.yaml:3:30 ../codecs/link.js is not in the devices folder'],
-    ['{format: ttn, codec: ./c.ts}', 'profiles/p.yaml:3:30 ./c.ts is no .js file'],
+    ['{format: ttn, codec: ./c.txt}', 'profiles/p.yaml:3:30 ./c.txt is no .js or .ts file'],
     ['{format: ttn, codec: cayene-lpp}', 'profiles/p.yaml:3:30 codec: no such codec'],
     ['{format: json, codec: cayenne-lpp}', 'profiles/p.yaml:3:31 codec: there are no bytes for a codec inside json'],
     ['{format: tnt}', 'profiles/p.yaml:3:18 format: no such format'],
