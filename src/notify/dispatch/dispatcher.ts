@@ -27,7 +27,7 @@ import { backlogEnded } from './backlogs.ts';
 import { type Decided, DispatchState, type Tables } from './dispatch-state.ts';
 import { armEscalations, awaitEscalations, endEscalations, escalate, isEscalationKey } from './escalating.ts';
 import { armFlaps, calmed, flapped, isFlapKey } from './flapping.ts';
-import { armGroup, dueBy, flush, groupOf, isGroupKey, newsIn, remindAnew } from './grouping.ts';
+import { armGroup, dueBy, flush, groupIn, isGroupKey, newsIn, remindAnew } from './grouping.ts';
 import { Muting, summaryKey } from './muting.ts';
 import type { Policy, RoutePlan } from './policy.ts';
 import { type AlertPreview, previewOf } from './previewing.ts';
@@ -247,8 +247,8 @@ export class Dispatcher {
       }
       this.#muting.alertChanged(entry);
       for (const plan of plansOf(state, entry)) {
-        const group = groupOf(state, plan, entry);
-        dueBy(state, group, state.now + plan.groupWaitMs[entry.alert.level] * 1000);
+        const group = groupIn(state, plan, entry);
+        if (group !== undefined) dueBy(state, group, state.now + plan.groupWaitMs[entry.alert.level] * 1000);
         if (entry.on[plan.key]?.isInStorm === true) this.#storming.changed(entry, plan);
       }
       for (const key of Object.keys(entry.escalations)) if (!state.policy.escalations.has(key)) delete entry.escalations[key];

@@ -56,6 +56,18 @@ describe('a reload', () => {
       at('20m30s').tells('ops', 'x resolved').tells('ops', 'end of inhibition x on x: y still');
     }));
 
+  it('with other groups tells of what is over and waited for the rest of its group', () =>
+    scenario(`${OPS}\ndefault: {to: [ops], groupBy: [rule], sendResolved: false}`, ({ at, leavesNothing }) => {
+      at('0s').fires('a').fires('b');
+      at('30s').tells('ops', 'a firing, b firing');
+      at('10m').resolves('a');
+      at('20m').reloads(PLAIN);
+      at('20m30s').tells('ops', 'a resolved');
+      at('30m').resolves('b');
+      at('30m30s').tells('ops', 'b resolved');
+      leavesNothing();
+    }));
+
   it('without the contact that was told tells nobody of the end, and forgets the alert', () =>
     scenario(PLAIN, ({ at, leavesNothing }) => {
       at('0s').fires('a').fires('b');
