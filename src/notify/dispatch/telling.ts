@@ -60,11 +60,12 @@ export const isReminded = (state: DispatchState, entry: AlertEntry, of: { contac
 };
 
 /**
- * On each of its routes that names the contact. Of what is over, another route's mute is none of theirs: the one that would have told
- * them it has left.
+ * On each of its routes that names the contact. What is over has left the routes that have told it, and be it to the limit: on those
+ * nothing mutes it, and another route's mute is none of the contact's.
  */
 function isMutedFor(state: DispatchState, { alert, on }: AlertEntry, contact: string): boolean {
-  const naming = Object.keys(on).filter((route) => {
+  const all = new Set([...Object.keys(on), ...state.policy.routesOf(alert).map(({ key }) => key)]);
+  const naming = [...all].filter((route) => {
     const plan = state.policy.route(route);
     return plan !== undefined && state.policy.persons(plan.to, state.now).includes(contact);
   });

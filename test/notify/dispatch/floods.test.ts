@@ -157,6 +157,21 @@ describe('limits', () => {
       at('1h').tells('ops', 'digest of 1: b firing').tells('night', 'digest of 1: b firing');
     }));
 
+  it('what they hold back of one route is in the digest, though another one that names the contact is muted', () => {
+    const notify = `${OPS}
+routes: [{match: {rule: hot}, to: [ops], continue: true, repeatInterval: off}, {match: {}, to: [ops], active: evening}]
+default: {to: []}
+schedules: [{id: evening, zone: UTC, windows: [{from: "20:00", to: "22:00"}]}]
+limits: {perHour: 3}`;
+    scenario(notify, ({ at, leavesNothing }) => {
+      for (const id of ['a', 'b', 'c']) at('0s').fires(id);
+      for (const id of ['a', 'b', 'c']) at('30s').tells('ops', `${id} firing`);
+      at('10m').resolves('a', 'b', 'c');
+      at('1h30s').tells('ops', 'digest of 3: a resolved, b resolved, c resolved');
+      leavesNothing();
+    });
+  });
+
   it('60 an hour', () =>
     scenario(`${PLAIN}\nstorm: off`, ({ at }) => {
       for (const [index, id] of numbered(70).entries()) at(`${index}s`).fires(id);
