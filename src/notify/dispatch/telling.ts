@@ -19,8 +19,11 @@ const HOUR_US = 3_600_000_000;
 
 /** Flapping is of an instance, its alerts come and go. */
 export const flapKey = ({ alert }: { readonly alert: Alert }): string => `${alert.rule}\n${alert.device}`;
+export const isInstanceFlapping = (state: DispatchState, of: { readonly alert: Alert }): boolean =>
+  state.tables.flap.get(flapKey(of))?.isFlapping === true;
+/** Its latest alert tells of it: what was over before it began is over. */
 export const isFlapping = (state: DispatchState, entry: { readonly alert: Alert }): boolean =>
-  state.tables.flap.get(flapKey(entry))?.isFlapping === true;
+  isInstanceFlapping(state, entry) && state.tables.flap.get(flapKey(entry))?.alert === entry.alert.id;
 
 /** Null: the contact knows. What is over is no news to whoever never heard of it. */
 export function newsFor(state: DispatchState, entry: AlertEntry, contact: string): News | null {

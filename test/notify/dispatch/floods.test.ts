@@ -274,6 +274,30 @@ describe('flapping', () => {
       }
     }));
 
+  it('what was over before it began is told as ever, or was never told', () =>
+    scenario(
+      `${OPS}\ndefault: {to: [ops], groupBy: [rule]}`,
+      ({ at, leavesNothing }) => {
+        at('0s').fires('z', { device: 'z' });
+        at('30s').tells('ops', 'z firing');
+        at('6m').fires('a0', { device: 'a' });
+        at('6m30s').tells('ops', 'a0 firing');
+        at('7m').resolves('a0');
+        at('7m10s').fires('a1', { device: 'a' });
+        at('7m20s').resolves('a1');
+        at('7m30s').fires('a2', { device: 'a' });
+        at('7m40s').resolves('a2');
+        // The 7th change: the beginning of it is to be told of `a3` alone.
+        at('7m50s').fires('a3', { device: 'a' });
+        at('8m20s').tells('ops', 'a3 flapping, a0 resolved');
+        at('20m').resolves('a3');
+        at('37m50s').resolves('z');
+        at('38m10s').tells('ops', 'z resolved, a3 resolved');
+        leavesNothing();
+      },
+      { flapping },
+    ));
+
   it('of an instance that nobody was told of tells nobody', () =>
     scenario(
       PLAIN,
