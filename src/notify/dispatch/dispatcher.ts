@@ -294,12 +294,10 @@ export class Dispatcher {
     this.#muting.alertChanged(entry);
     awaitEscalations(state, entry);
     this.#storming.tidy();
-    if (isOld(entry)) {
-      if (!isFiring(alert)) dropAcknowledgement(state, entry);
-      return;
+    if (!isOld(entry)) {
+      if (kind === 'firing') explainRoutes(state, entry);
+      this.#tell(entry, kind === 'firing');
     }
-    if (kind === 'firing') explainRoutes(state, entry);
-    this.#tell(entry, kind === 'firing');
     if (!isFiring(alert)) this.#over(entry);
   }
 

@@ -335,14 +335,14 @@ describe('the backlog of a device', () => {
       leavesNothing();
     }));
 
-  it('that is silenced is told at the end of the silence, which may be its own', () =>
+  it('that is silenced is told at the end of the silence', () =>
     scenario(PLAIN, ({ at, leavesNothing }) => {
       at('0s').fires('a', { device: 'd' });
-      at('1s').silences('s', { match: { device: 'd' }, for: 'resolved' });
+      at('1s').silences('s', { match: { device: 'd' }, for: '2h' });
       at('1h').becomesLate('a');
       at('1h').resolves('a');
       at('1h1s').backlogEnds('d', ['a']);
-      at('1h31s').tells('ops', 'end of silence s: a ended');
+      at('2h31s').tells('ops', 'end of silence s: a ended');
       leavesNothing();
     }));
 

@@ -201,6 +201,19 @@ describe('silences', () => {
       at('30m30s').tells('ops', 'b firing');
     }));
 
+  it('until resolved: an end in a backlog is one, and what fires before the summary of that is told', () =>
+    scenario(PLAIN, ({ at, leavesNothing }) => {
+      at('0s').fires('a');
+      at('10s').silences('s', { match: hot, for: 'resolved' });
+      at('1h').becomesLate('a').resolves('a');
+      at('1h1s').fires('b').flags('b', []);
+      at('1h2s').backlogEnds('a', ['a']).tells('ops', 'backlog of a: a ended');
+      at('1h31s').tells('ops', 'b firing');
+      at('2h').resolves('b');
+      at('2h30s').tells('ops', 'b resolved');
+      leavesNothing();
+    }));
+
   it('until resolved needs something that fires', () =>
     scenario(PLAIN, ({ at }) => {
       const match = { levels: null, rules: null, devices: null, alerts: null, labels: {} };
