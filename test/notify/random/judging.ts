@@ -146,7 +146,8 @@ export class Judging {
       this.model.fault(`the digest to ${contact} with ${alert.id} should have come by ${iso(this.#roomAt(contact))}`);
   }
 
-  #escalationOverdue({ alert, escalatingSince, escalated, wasMuted, isInStorm, toldAt, levels }: Tracked, before: number): void {
+  #escalationOverdue(tracked: Tracked, before: number): void {
+    const { alert, escalatingSince, escalated, wasMuted, isInStorm, toldAt, levels } = tracked;
     const { escalations, contacts, limits } = this.model.config;
     // Steps that came due while it was muted, and storms, have a pace of their own.
     if (escalatingSince === null || escalations.length === 0 || wasMuted || isInStorm) return;
@@ -158,14 +159,25 @@ export class Judging {
         const due = escalatingSince + lead + afterMs * 1000;
         if (due >= before || escalated.has(`${afterMs} ${index + 1}`)) continue;
         escalated.set(`${afterMs} ${index + 1}`, before);
-        // Who was just told of it for another reason knows.
-        if (to.some((id) => (toldAt.get(id) ?? 0) >= escalatingSince + afterMs * 500)) continue;
+        // Who was told of it at that time for another reason knows. Those of one incident are told together, with the first of them.
+        const first = Math.min(...this.#incidentOf(tracked).map(({ firedAt }) => firedAt));
+        if (to.some((id) => (toldAt.get(id) ?? 0) >= Math.max(escalatingSince, first + afterMs * 1000))) continue;
         // Nobody may be on call, and a limit may hold it back for the digest.
         const isSomebody = contacts.some(({ id, onCall }) => to.includes(id) && onCall === null);
         if (isSomebody && (limits === null || alert.level === 'critical'))
           this.model.fault(`${alert.id} should have been escalated to ${to.join(', ')} (step ${index + 1}) by ${iso(due)}`);
       }
     }
+  }
+
+  /** It and those of its groups that fire, or did while it fired. */
+  #incidentOf({ alert, firedAt }: Tracked): Tracked[] {
+    const ways = this.model.waysOf(alert);
+    return [...this.model.alerts.values()].filter((other) => {
+      if (other.alert.state !== 'firing' && (other.alert.resolvedAt ?? 0) < firedAt) return false;
+      const shared = this.model.waysOf(other.alert).filter((way) => ways.includes(way));
+      return shared.some(({ groupBy }) => groupBy.every((name) => partOf(other.alert, name) === partOf(alert, name)));
+    });
   }
 
   #message(message: Message): void {
@@ -193,7 +205,8 @@ export class Judging {
       if (!held.has(contact) || content.items.some((item) => item.alert.id === alert.id)) continue;
       held.delete(contact);
       const muted = this.model.waysOf(alert).filter((way) => !ways.has(way));
-      const isTheirs = this.model.persons(muted).has(contact) || (alert.state === 'firing' && muted.length > 0);
+      const isHeard = this.model.persons(ways).has(contact);
+      const isTheirs = !isHeard && (this.model.persons(muted).has(contact) || (alert.state === 'firing' && muted.length > 0));
       if (!isTheirs && !isAdrift) wrong(`leaves out ${alert.id}`);
     }
   }

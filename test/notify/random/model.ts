@@ -192,14 +192,10 @@ export class Model {
     );
   }
 
-  /** Its instance has had another alert since, which tells how it goes on. */
-  #goesOn(alert: Alert): boolean {
-    const flap = this.#flaps.get(instanceOf(alert));
-    return flap !== undefined && flap.alert !== alert.id;
-  }
-
+  /** The latest of its instance: earlier ones have ended, and a recovery is never swallowed. */
   isFlapping(alert: Alert): boolean {
-    return this.#flaps.get(instanceOf(alert))?.isOn === true;
+    const flap = this.#flaps.get(instanceOf(alert));
+    return flap?.isOn === true && flap.alert === alert.id;
   }
 
   /** What a contact does not know of the alert, and whether it can wait. Null: it knows. */
@@ -208,8 +204,7 @@ export class Model {
     const known = told.get(contact);
     const isFiring = alert.state === 'firing';
     if (isOld(alert)) return null;
-    if (!isFiring && (tracked.excused.has(contact) || known?.state === 'resolved' || (known?.state === 'flapping' && this.#goesOn(alert))))
-      return null;
+    if (!isFiring && (tracked.excused.has(contact) || known?.state === 'resolved')) return null;
     if (this.isFlapping(alert)) return known?.state === 'flapping' || (known === undefined && !isFiring) ? null : 'at once';
     if (!isFiring) return known !== undefined ? 'later' : isMissed ? 'that it was' : null;
     if (known?.state !== 'firing' || levelRank(alert.level) > levelRank(known.level)) return 'at once';
