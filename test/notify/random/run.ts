@@ -90,7 +90,8 @@ export async function runScript(script: Script, options: RunOptions): Promise<To
   try {
     await stage.start(0);
     for (const event of script.events) {
-      await stage.goOn(event.at);
+      // What is decided at a time is known before journal time has come to it.
+      await stage.goOn(event.kind === 'transition' ? event.at - 1 : event.at);
       await stage.happen(event);
     }
     await stage.goOn(script.endsAt);
