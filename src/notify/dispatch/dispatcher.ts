@@ -249,7 +249,9 @@ export class Dispatcher {
       for (const plan of plansOf(state, entry)) {
         const group = groupIn(state, plan, entry);
         if (group !== undefined) dueBy(state, group, state.now + plan.groupWaitMs[entry.alert.level] * 1000);
-        if (entry.on[plan.key]?.isInStorm === true) this.#storming.changed(entry, plan);
+        const { isInStorm = false, summary = null } = entry.on[plan.key] ?? {};
+        if (isInStorm) this.#storming.changed(entry, plan);
+        if (summary !== null) this.#hasten(summary, entry, plan);
       }
       for (const key of Object.keys(entry.escalations)) if (!state.policy.escalations.has(key)) delete entry.escalations[key];
       state.touch(entry);
@@ -313,7 +315,7 @@ export class Dispatcher {
     }
   }
 
-  /** What is critical by now does not wait for the summary of the rest. */
+  /** What is critical by now does not wait for the summary of the rest, nor longer than another policy says. */
   #hasten(key: string, { alert }: AlertEntry, plan: RoutePlan): void {
     const summary = this.#state.tables.summary.get(key);
     const dueAt = this.#state.now + plan.groupWaitMs[alert.level] * 1000;

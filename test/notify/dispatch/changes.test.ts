@@ -31,6 +31,18 @@ describe('a reload', () => {
       leavesNothing();
     }));
 
+  it('of a wait holds for the summary at the end of a mute too', () =>
+    scenario(PLAIN, ({ at, leavesNothing }) => {
+      at('0s')
+        .silences('s', { match: { rule: 'hot' }, for: '10m' })
+        .fires('a');
+      at('10m10s').reloads(`${OPS}\ndefault: {to: [ops], groupWait: 5s}`);
+      at('10m15s').tells('ops', 'end of silence s: a firing');
+      at('20m').resolves('a');
+      at('20m5s').tells('ops', 'a resolved');
+      leavesNothing();
+    }));
+
   it('that puts a route before others leaves them as they are', () =>
     scenario(`${OPS}\nroutes: [{match: {rule: hot}, to: [ops]}]\ndefault: {to: [night]}`, ({ at }) => {
       at('0s').fires('a');
