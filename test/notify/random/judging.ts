@@ -138,9 +138,10 @@ export class Judging {
     }
   }
 
-  #digestOverdue({ alert, ways, held, isAdrift }: Tracked, contact: string, before: number): void {
+  #digestOverdue(tracked: Tracked, contact: string, before: number): void {
+    const { alert, ways, isAdrift } = tracked;
     if (this.#roomAt(contact) >= before) return;
-    held.delete(contact);
+    this.model.leave(tracked, contact);
     // What is muted by then is told at the end of that.
     if (ways.size > 0 && !isAdrift && this.#isContact(contact))
       this.model.fault(`the digest to ${contact} with ${alert.id} should have come by ${iso(this.#roomAt(contact))}`);
@@ -201,9 +202,10 @@ export class Judging {
 
   /** What is muted by then is told at the end of that; everything else that was held back is in the digest. */
   #leftOut({ contact, content }: Message, wrong: (text: string) => void): void {
-    for (const { alert, ways, held, isAdrift } of this.model.active) {
+    for (const tracked of this.model.active) {
+      const { alert, ways, held, isAdrift } = tracked;
       if (!held.has(contact) || content.items.some((item) => item.alert.id === alert.id)) continue;
-      held.delete(contact);
+      this.model.leave(tracked, contact);
       const muted = this.model.waysOf(alert).filter((way) => !ways.has(way));
       const isHeard = this.model.persons(ways).has(contact);
       const isTheirs = !isHeard && (this.model.persons(muted).has(contact) || (alert.state === 'firing' && muted.length > 0));

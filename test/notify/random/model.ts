@@ -167,8 +167,6 @@ export class Model {
     this.#placeAll();
     for (const tracked of this.alerts.values()) {
       tracked.isAdrift ||= tracked.alert.state !== 'firing';
-      // Nobody's digest comes.
-      for (const contact of tracked.held) if (!config.contacts.some(({ id }) => id === contact)) tracked.held.delete(contact);
       restartEscalation(tracked);
     }
     this.lookAtAll(true);
@@ -250,6 +248,17 @@ export class Model {
 
   lookAtAll(isNews: boolean): void {
     for (const tracked of [...this.active]) this.look(tracked, isNews);
+  }
+
+  /** The contact's digest does not tell of it: what holds it back by now will, and be it that it came and went. */
+  leave(tracked: Tracked, contact: string): void {
+    tracked.held.delete(contact);
+    if (tracked.alert.state === 'firing' || tracked.told.has(contact)) return;
+    for (const way of this.waysOf(tracked.alert)) {
+      if (tracked.ways.has(way) || !this.persons([way]).has(contact)) continue;
+      tracked.isMissed = true;
+      tracked.missedOn.add(way);
+    }
   }
 
   /** It is told as a part of something larger from now on, which has its own pace. */
