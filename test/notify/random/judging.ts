@@ -47,6 +47,7 @@ export class Judging {
         // Of a start with the same, what came meanwhile has still to be taken up.
         if (config === this.model.config) continue;
         this.#goOn(row.at);
+        this.#holdAll();
         if (this.model.config.limits?.perHour !== config.limits?.perHour) this.#limitedSince = row.at;
         this.model.configure(config);
       } else {
@@ -107,7 +108,11 @@ export class Judging {
       this.#holds.push({ tracked, contact, at: note.at });
   }
 
-  /** Once all that was told at the same time is known. */
+  /** Once all that was told at the same time, by the same config, is known. */
+  #holdAll(): void {
+    for (const hold of this.#holds.splice(0)) this.#hold(hold);
+  }
+
   #hold({ tracked, contact, at }: { tracked: Tracked; contact: string; at: number }): void {
     this.#count('held back by a limit');
     const { limits } = this.model.config;
@@ -119,7 +124,7 @@ export class Judging {
 
   #goOn(until: number): void {
     if (until <= this.model.now) return;
-    for (const hold of this.#holds.splice(0)) this.#hold(hold);
+    this.#holdAll();
     this.model.advance(until, (before) => this.#overdue(before));
   }
 

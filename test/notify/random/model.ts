@@ -243,7 +243,15 @@ export class Model {
       // Whoever has taken over the duty meanwhile is told in their place.
       else if (!owed.has(contact) && latest > 0 && lack === 'at once') owed.set(contact, latest);
     }
+    this.#endOn(tracked, fresh);
     this.rest(tracked);
+  }
+
+  /** Routes on which a mute of what is over has ended, and everybody knows: nobody is owed it there any more. */
+  #endOn(tracked: Tracked, ways: readonly Way[]): void {
+    const { alert, doneOn } = tracked;
+    if (alert.state === 'firing' || isOld(alert) || this.isFlapping(alert)) return;
+    for (const way of ways) if ([...this.persons([way])].every((contact) => this.lacks(tracked, contact) === null)) doneOn.add(way);
   }
 
   lookAtAll(isNews: boolean): void {
