@@ -172,6 +172,23 @@ limits: {perHour: 3}`;
     });
   });
 
+  it('an escalation that they hold back is in the digest, though the contact’s own route is muted', () => {
+    const notify = `${OPS}
+routes: [{match: {rule: hot}, to: [ops], continue: true, repeatInterval: off}, {match: {}, to: [night], active: evening}]
+default: {to: []}
+schedules: [{id: evening, zone: UTC, windows: [{from: "20:00", to: "22:00"}]}]
+escalations: [{match: {device: w}, steps: [{after: 10m, to: [night]}]}, {match: {device: x}, steps: [{after: 1m, to: [night]}]}]
+limits: {perHour: 1}`;
+    scenario(notify, ({ at, because }) => {
+      at('0s').fires('x', { level: 'critical' }).tells('ops', 'x firing critical');
+      at('1m').tells('night', 'step 1 of 1: x firing critical');
+      at('1m').fires('w');
+      at('61m').tells('night', 'digest of 1: w firing');
+      at('1h').tells('ops', 'digest of 1: w firing');
+      because('w', /escalation: held back for night, who had 1 messages within the hour/);
+    });
+  });
+
   it('60 an hour', () =>
     scenario(`${PLAIN}\nstorm: off`, ({ at }) => {
       for (const [index, id] of numbered(70).entries()) at(`${index}s`).fires(id);
