@@ -20,6 +20,13 @@ interface Message {
   readonly content: Content;
 }
 
+interface Hold {
+  readonly tracked: Tracked;
+  readonly contact: string;
+  readonly at: number;
+  readonly isEscalation: boolean;
+}
+
 export class Judging {
   readonly model: Model;
   readonly counts: Record<string, number> = {};
@@ -28,7 +35,7 @@ export class Judging {
   readonly #messages = new Map<string, { at: number; isCritical: boolean }[]>();
   #limitedSince: number;
   /** What a limit holds back: from when all is known that was told at the same time. */
-  #holds: { readonly tracked: Tracked; readonly contact: string; readonly at: number }[] = [];
+  #holds: Hold[] = [];
   #transition = 0;
   #transitionsUntil = 0;
 
@@ -105,7 +112,7 @@ export class Judging {
     if (contact === undefined) return;
     // Something critical may have told of it after all.
     if (!later.some(({ ref, at, body }) => ref === note.ref && at === note.at && body.includes(`told to ${contact}`)))
-      this.#holds.push({ tracked, contact, at: note.at });
+      this.#holds.push({ tracked, contact, at: note.at, isEscalation: note.body.startsWith('escalation') });
   }
 
   /** Once all that was told at the same time, by the same config, is known. */
@@ -113,12 +120,13 @@ export class Judging {
     for (const hold of this.#holds.splice(0)) this.#hold(hold);
   }
 
-  #hold({ tracked, contact, at }: { tracked: Tracked; contact: string; at: number }): void {
+  #hold({ tracked, contact, at, isEscalation }: Hold): void {
     this.#count('held back by a limit');
     const { limits } = this.model.config;
     if (limits === null || this.#recent(contact, at).length < limits.perHour)
       this.model.fault(`${tracked.alert.id} is held back for ${contact}, who had fewer messages than that`);
     tracked.held.add(contact);
+    if (isEscalation) tracked.summoned.add(contact);
     this.model.active.add(tracked);
   }
 
@@ -144,11 +152,12 @@ export class Judging {
   }
 
   #digestOverdue(tracked: Tracked, contact: string, before: number): void {
-    const { alert, ways, isAdrift } = tracked;
+    const { alert, isAdrift } = tracked;
     if (this.#roomAt(contact) >= before) return;
+    const isMuted = this.model.isMutedFor(tracked, contact);
     this.model.leave(tracked, contact);
     // What is muted by then is told at the end of that.
-    if (ways.size > 0 && !isAdrift && this.#isContact(contact))
+    if (!isMuted && !isAdrift && this.#isContact(contact))
       this.model.fault(`the digest to ${contact} with ${alert.id} should have come by ${iso(this.#roomAt(contact))}`);
   }
 
@@ -208,13 +217,10 @@ export class Judging {
   /** What is muted by then is told at the end of that; everything else that was held back is in the digest. */
   #leftOut({ contact, content }: Message, wrong: (text: string) => void): void {
     for (const tracked of this.model.active) {
-      const { alert, ways, held, isAdrift } = tracked;
+      const { alert, held, isAdrift } = tracked;
       if (!held.has(contact) || content.items.some((item) => item.alert.id === alert.id)) continue;
+      if (!this.model.isMutedFor(tracked, contact) && !isAdrift) wrong(`leaves out ${alert.id}`);
       this.model.leave(tracked, contact);
-      const muted = this.model.waysOf(alert).filter((way) => !ways.has(way));
-      const isHeard = this.model.persons(ways).has(contact);
-      const isTheirs = !isHeard && (this.model.persons(muted).has(contact) || (alert.state === 'firing' && muted.length > 0));
-      if (!isTheirs && !isAdrift) wrong(`leaves out ${alert.id}`);
     }
   }
 
@@ -227,6 +233,7 @@ export class Judging {
     tracked.toldAt.set(contact, this.model.now);
     if (alert.state !== 'firing') for (const way of tracked.ways) if (this.model.persons([way]).has(contact)) tracked.doneOn.add(way);
     tracked.held.delete(contact);
+    tracked.summoned.delete(contact);
     if (this.model.lacks(tracked, contact) === null) tracked.owed.delete(contact);
     this.model.rest(tracked);
   }

@@ -32,8 +32,9 @@ export interface Tracked {
   readonly owed: Map<string, number>;
   /** Who was no contact at some time after its end: they may not be told of it. */
   readonly excused: Set<string>;
-  /** For whose digest it waits. */
+  /** For whose digest it waits, and for which of them because it was escalated to them. */
   readonly held: Set<string>;
+  readonly summoned: Set<string>;
   /** Whose it was at any time while it fired. */
   readonly concerned: Set<string>;
   /** Its routes that nothing mutes now. */
@@ -261,12 +262,20 @@ export class Model {
   /** The contact's digest does not tell of it: what holds it back by now will, and be it that it came and went. */
   leave(tracked: Tracked, contact: string): void {
     tracked.held.delete(contact);
+    tracked.summoned.delete(contact);
     if (tracked.alert.state === 'firing' || tracked.told.has(contact)) return;
     for (const way of this.waysOf(tracked.alert)) {
       if (tracked.ways.has(way) || !this.persons([way]).has(contact)) continue;
       tracked.isMissed = true;
       tracked.missedOn.add(way);
     }
+  }
+
+  /** Its digest need not tell the contact: something else will. What was escalated is told while any of its routes tells. */
+  isMutedFor({ alert, ways, summoned }: Tracked, contact: string): boolean {
+    if (ways.size > 0 && summoned.has(contact)) return false;
+    const isNamed = this.persons(this.waysOf(alert)).has(contact);
+    return isNamed ? !this.persons(ways).has(contact) : alert.state === 'firing' && ways.size === 0;
   }
 
   /** It is told as a part of something larger from now on, which has its own pace. */
@@ -329,8 +338,10 @@ export class Model {
       if (known.state !== 'resolved' && !tracked.told.has(contact)) tracked.told.set(contact, known);
     for (const contact of before.heard) tracked.heard.add(contact);
     for (const contact of before.held) tracked.held.add(contact);
+    for (const contact of before.summoned) tracked.summoned.add(contact);
     before.told.clear();
     before.held.clear();
+    before.summoned.clear();
     before.owed.clear();
     before.isMissed = false;
     this.active.delete(before);
@@ -482,6 +493,7 @@ function newTracked(alert: Alert, transition: string, firedAt: number): Tracked 
       heard: new Set(),
       owed: new Map(),
       held: new Set(),
+      summoned: new Set(),
       concerned: new Set(),
       excused: new Set(),
       toldAt: new Map(),
