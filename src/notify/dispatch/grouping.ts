@@ -105,7 +105,8 @@ export function flush(state: DispatchState, agendaKey: string): void {
   else armGroup(state, group);
 }
 
-function leave(state: DispatchState, entry: AlertEntry, plan: RoutePlan): void {
+/** Nobody is to hear of it any more on this route. */
+export function leave(state: DispatchState, entry: AlertEntry, plan: RoutePlan): void {
   if (Object.keys(entry.told).length === 0 && entry.heldFor.length === 0) state.note(entry, 'resolved: nobody had been told of it');
   state.leave(entry, plan.key);
   state.settle(entry);

@@ -148,6 +148,15 @@ describe('silences', () => {
       leavesNothing();
     }));
 
+  it('tell nothing of what was over before they began, and of which nobody had been told', () =>
+    scenario(PLAIN, ({ at, because, leavesNothing }) => {
+      at('0s').fires('a');
+      at('10s').resolves('a');
+      at('20s').silences('s', { match: hot, for: '10m' });
+      because('a', /resolved: nobody had been told of it/);
+      leavesNothing();
+    }));
+
   it('begin in the future', () =>
     scenario(PLAIN, ({ at }) => {
       at('0s').silences('s', { match: hot, start: '10m', for: '1h' }).fires('a');
