@@ -126,6 +126,7 @@ export class Judging {
     if (limits === null || this.#recent(contact, at).length < limits.perHour)
       this.model.fault(`${tracked.alert.id} is held back for ${contact}, who had fewer messages than that`);
     tracked.held.add(contact);
+    this.model.endOn(tracked, contact);
     if (isEscalation) tracked.summoned.add(contact);
     this.model.active.add(tracked);
   }
@@ -231,7 +232,7 @@ export class Judging {
     tracked.told.set(contact, { state, level: alert.level, noData: alert.flags.includes('no-data') });
     tracked.heard.add(contact);
     tracked.toldAt.set(contact, this.model.now);
-    if (alert.state !== 'firing') for (const way of tracked.ways) if (this.model.persons([way]).has(contact)) tracked.doneOn.add(way);
+    this.model.endOn(tracked, contact);
     tracked.held.delete(contact);
     tracked.summoned.delete(contact);
     if (this.model.lacks(tracked, contact) === null) tracked.owed.delete(contact);
@@ -269,6 +270,7 @@ export class Judging {
     const isFlapping = this.model.isFlapping(alert);
     const isNew = known === undefined || known.state === 'resolved';
     const noData = alert.flags.includes('no-data');
+    const isMissed: Record<string, boolean> = { 'mute-end': tracked.isMissed || tracked.wasMuted, backlog: true, digest: true };
     const holdsFor: Record<string, boolean> = {
       firing: isFiring && isNew && !isFlapping,
       level: isFiring && known?.state === 'firing' && known.level !== alert.level && !isFlapping,
@@ -277,7 +279,7 @@ export class Judging {
       flapping: isFlapping && known?.state !== 'flapping',
       calm: isFiring && !isFlapping && known?.state === 'flapping',
       still: isFiring && this.model.lacks(tracked, of.contact) === null && (of.cause !== 'update' || of.isWithNews),
-      ended: !isFiring && (isNew ? ['mute-end', 'backlog', 'digest'].includes(of.cause) : isFlapping && of.cause === 'digest'),
+      ended: !isFiring && (isNew ? isMissed[of.cause] === true : isFlapping && of.cause === 'digest'),
     };
     if (holdsFor[of.news] === true) return null;
     const knows = known === undefined ? 'nothing' : `${known.level} ${known.state}`;

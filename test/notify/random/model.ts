@@ -48,7 +48,7 @@ export interface Tracked {
   readonly missedOn: Set<Way>;
   /** It was over when the config was another one: on which routes it was then is not asked any more. */
   isAdrift: boolean;
-  /** It was held back at any time, on one of its routes at least. */
+  /** It was held back at any time while it fired, on one of its routes at least. */
   wasMuted: boolean;
   /** At which it has been. */
   readonly levels: Set<Level>;
@@ -218,10 +218,11 @@ export class Model {
     const ways = new Set(all.filter((way) => !this.#isMuted(alert, way)));
     const fresh = [...ways].filter((way) => (isNews || !tracked.ways.has(way)) && !doneOn.has(way));
     tracked.ways = ways;
-    tracked.wasMuted ||= ways.size < all.length;
     tracked.levels.add(alert.level);
-    if (alert.state === 'firing') for (const contact of this.persons(all)) tracked.concerned.add(contact);
-    else for (const contact of told.keys()) if (!isContact(contact)) tracked.excused.add(contact);
+    if (alert.state === 'firing') {
+      tracked.wasMuted ||= ways.size < all.length;
+      for (const contact of this.persons(all)) tracked.concerned.add(contact);
+    } else for (const contact of told.keys()) if (!isContact(contact)) tracked.excused.add(contact);
     this.#unhindered(tracked);
     if (ways.size === 0 || tracked.isAdrift) {
       owed.clear();
@@ -253,6 +254,12 @@ export class Model {
     const { alert, doneOn } = tracked;
     if (alert.state === 'firing' || isOld(alert) || this.isFlapping(alert)) return;
     for (const way of ways) if ([...this.persons([way])].every((contact) => this.lacks(tracked, contact) === null)) doneOn.add(way);
+  }
+
+  /** That it is over was told to the contact, or to the limit: their routes have done with it. */
+  endOn(tracked: Tracked, contact: string): void {
+    if (tracked.alert.state === 'firing') return;
+    for (const way of tracked.ways) if (this.persons([way]).has(contact)) tracked.doneOn.add(way);
   }
 
   lookAtAll(isNews: boolean): void {
