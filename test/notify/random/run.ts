@@ -313,8 +313,10 @@ class Stage {
     });
     await this.#settle();
     const before = this.#clock.now;
-    while (!isStopped) await this.#clockOn(Math.max(1, this.#clock.nextDue - this.#clock.now));
+    while (!isStopped && !life.isOver) await this.#clockOn(Math.max(1, this.#clock.nextDue - this.#clock.now));
     if (this.#clock.now > before) this.#isCatchingUp = true;
+    // Killed while it stopped, it has come up again with the config of before.
+    if (life.isOver) return this.#reload(config);
     this.#end(life);
     await this.start(config);
   }
