@@ -270,7 +270,9 @@ export class Judging {
     const isFlapping = this.model.isFlapping(alert);
     const isNew = known === undefined || known.state === 'resolved';
     const noData = alert.flags.includes('no-data');
-    const isMissed: Record<string, boolean> = { 'mute-end': tracked.isMissed || tracked.wasMuted, backlog: true, digest: true };
+    // What was over before a mute, and of which nobody had been told, is no news at its end.
+    const wasHeldBack = tracked.isMissed || tracked.wasMuted || told.size + tracked.held.size > 0;
+    const isMissed: Record<string, boolean> = { 'mute-end': wasHeldBack, backlog: true, digest: true };
     const holdsFor: Record<string, boolean> = {
       firing: isFiring && isNew && !isFlapping,
       level: isFiring && known?.state === 'firing' && known.level !== alert.level && !isFlapping,

@@ -48,7 +48,7 @@ export interface Tracked {
   readonly missedOn: Set<Way>;
   /** It was over when the config was another one: on which routes it was then is not asked any more. */
   isAdrift: boolean;
-  /** It was held back at any time while it fired, on one of its routes at least. */
+  /** It was held back at any time while it fired or flapped, on one of its routes at least. */
   wasMuted: boolean;
   /** At which it has been. */
   readonly levels: Set<Level>;
@@ -219,10 +219,9 @@ export class Model {
     const fresh = [...ways].filter((way) => (isNews || !tracked.ways.has(way)) && !doneOn.has(way));
     tracked.ways = ways;
     tracked.levels.add(alert.level);
-    if (alert.state === 'firing') {
-      tracked.wasMuted ||= ways.size < all.length;
-      for (const contact of this.persons(all)) tracked.concerned.add(contact);
-    } else for (const contact of told.keys()) if (!isContact(contact)) tracked.excused.add(contact);
+    if (alert.state === 'firing' || this.isFlapping(alert)) tracked.wasMuted ||= ways.size < all.length;
+    if (alert.state === 'firing') for (const contact of this.persons(all)) tracked.concerned.add(contact);
+    else for (const contact of told.keys()) if (!isContact(contact)) tracked.excused.add(contact);
     this.#unhindered(tracked);
     if (ways.size === 0 || tracked.isAdrift) {
       owed.clear();
