@@ -126,6 +126,7 @@ export class Judging {
     if (limits === null || this.#recent(contact, at).length < limits.perHour)
       this.model.fault(`${tracked.alert.id} is held back for ${contact}, who had fewer messages than that`);
     tracked.held.add(contact);
+    tracked.lapsed.delete(contact);
     this.model.endOn(tracked, contact);
     if (isEscalation) tracked.summoned.add(contact);
     this.model.active.add(tracked);

@@ -35,6 +35,8 @@ export interface Tracked {
   /** For whose digest it waits, and for which of them because it was escalated to them. */
   readonly held: Set<string>;
   readonly summoned: Set<string>;
+  /** Who was no contact at some time while it waited for their digest: it may have come to nothing. */
+  readonly lapsed: Set<string>;
   /** Whose it was at any time while it fired. */
   readonly concerned: Set<string>;
   /** Its routes that nothing mutes now. */
@@ -168,6 +170,7 @@ export class Model {
     this.#placeAll();
     for (const tracked of this.alerts.values()) {
       tracked.isAdrift ||= tracked.alert.state !== 'firing';
+      for (const contact of tracked.held) if (!config.contacts.some(({ id }) => id === contact)) tracked.lapsed.add(contact);
       restartEscalation(tracked);
     }
     this.lookAtAll(true);
@@ -277,8 +280,9 @@ export class Model {
     }
   }
 
-  /** Its digest need not tell the contact: something else will. What was escalated is told while any of its routes tells. */
-  isMutedFor({ alert, ways, summoned }: Tracked, contact: string): boolean {
+  /** Its digest need not tell the contact: something else will, or it came to nothing. What was escalated is told while any of its routes tells. */
+  isMutedFor({ alert, ways, summoned, lapsed }: Tracked, contact: string): boolean {
+    if (lapsed.has(contact)) return true;
     if (ways.size > 0 && summoned.has(contact)) return false;
     const isNamed = this.persons(this.waysOf(alert)).has(contact);
     return isNamed ? !this.persons(ways).has(contact) : alert.state === 'firing' && ways.size === 0;
@@ -340,7 +344,9 @@ export class Model {
     flap.alert = alert.id;
     this.#flaps.set(key, flap);
     if (!flap.isOn || before === undefined || before === tracked) return;
-    for (const [contact, known] of before.told)
+    // Of what was over, and of which everybody knew or was no contact any more, there is nothing to go on from.
+    const isKept = before.held.size > 0 || [...before.told.keys()].some((contact) => this.lacks(before, contact) !== null);
+    for (const [contact, known] of isKept ? before.told : [])
       if (known.state !== 'resolved' && !tracked.told.has(contact)) tracked.told.set(contact, known);
     for (const contact of before.heard) tracked.heard.add(contact);
     for (const contact of before.held) tracked.held.add(contact);
@@ -500,6 +506,7 @@ function newTracked(alert: Alert, transition: string, firedAt: number): Tracked 
       owed: new Map(),
       held: new Set(),
       summoned: new Set(),
+      lapsed: new Set(),
       concerned: new Set(),
       excused: new Set(),
       toldAt: new Map(),
