@@ -339,14 +339,15 @@ export class Model {
     const key = instanceOf(alert);
     const flap = this.#flaps.get(key) ?? { changes: [], isOn: false, alert: alert.id };
     flap.changes = [...flap.changes, this.now].filter((at) => at > this.now - limit.inMs * MS);
+    const wasOn = flap.isOn;
     flap.isOn ||= flap.changes.length > limit.changes;
     const before = this.alerts.get(flap.alert);
     flap.alert = alert.id;
     this.#flaps.set(key, flap);
     if (!flap.isOn || before === undefined || before === tracked) return;
     // Of what was over, and of which everybody knew or was no contact any more, there is nothing to go on from.
-    const isKept = before.held.size > 0 || [...before.told.keys()].some((contact) => this.lacks(before, contact) !== null);
-    for (const [contact, known] of isKept ? before.told : [])
+    const isOwed = [...before.told].some(([contact, { state }]) => state !== 'resolved' && !before.excused.has(contact));
+    for (const [contact, known] of wasOn || isOwed || before.held.size > 0 ? before.told : [])
       if (known.state !== 'resolved' && !tracked.told.has(contact)) tracked.told.set(contact, known);
     for (const contact of before.heard) tracked.heard.add(contact);
     for (const contact of before.held) tracked.held.add(contact);
