@@ -315,6 +315,24 @@ describe('flapping', () => {
       { flapping },
     ));
 
+  it('who was told of the end of the alert before does not know of this one', () =>
+    scenario(
+      `${OPS}\nroutes: [{match: {rule: x}, to: [night], groupWait: 0s}]\ndefault: {to: [ops, night]}\nlimits: {perHour: 3}`,
+      ({ at }) => {
+        for (const id of ['x', 'y', 'z']) at('0s').fires(id, { rule: 'x' }).tells('night', `${id} firing`);
+        at('1m').fires('a0', { device: 'a' });
+        at('1m30s').tells('ops', 'a0 firing');
+        at('2m').resolves('a0');
+        at('2m30s').tells('ops', 'a0 resolved');
+        at('3m')
+          .fires('a1', { device: 'a' })
+          .silences('s', { match: { device: 'a' }, for: '2h' });
+        at('4m').resolves('a1');
+        for (const contact of ['night', 'ops']) at('2h3m30s').tells(contact, 'end of silence s: a1 ended');
+      },
+      { flapping: { hot: { changes: 2, inMs: 30 * 60_000 } } },
+    ));
+
   it('of an instance that nobody was told of tells nobody', () =>
     scenario(
       PLAIN,
