@@ -14,6 +14,11 @@ import { randomScript } from './random/world.ts';
 const EVENTS_PER_WORLD = 500;
 const EVENTS = Number(process.env.RANDOM_EVENTS ?? 2000);
 const FIRST_SEED = Number(process.env.RANDOM_SEED ?? 101);
+/**
+ * Worlds that found faults of ours: a silence until resolved that outlived an end in a backlog; alerts said to flap that were over; a
+ * digest that left out what another route of the contact muted.
+ */
+const SEEDS = [20260105, 2015, 3001, 825134];
 const WORLD_TIMEOUT_MS = 120_000;
 
 const messagesOf = ({ seen }: Told): string[] =>
@@ -21,7 +26,7 @@ const messagesOf = ({ seen }: Told): string[] =>
 
 describe(`a random world (RANDOM_SEED=${FIRST_SEED})`, () => {
   const seeds = [
-    20260105,
+    ...SEEDS,
     ...Array.from({ length: Math.max(1, Math.round(EVENTS / EVENTS_PER_WORLD)) - 1 }, (_, index) => FIRST_SEED + index),
   ];
   for (const seed of seeds) {

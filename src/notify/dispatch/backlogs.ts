@@ -3,7 +3,6 @@
  * other from then on.
  */
 import type { Alert, Transition } from '../../domain/alert.ts';
-import { isFiring } from '../content.ts';
 import type { DispatchState } from './dispatch-state.ts';
 import { type Muting, summaryKey } from './muting.ts';
 import { entryOf, plansOf, routeAll } from './routing.ts';
@@ -36,7 +35,6 @@ export function backlogEnded(state: DispatchState, muting: Muting, { id, backlog
     state.tables.summary.set(key, { kind: 'backlog', key, device, from, to, dueAt: state.now, more });
     state.agenda.set(summaryKey(key), state.now);
   }
-  for (const entry of all) if (!isFiring(entry.alert)) muting.endDone(entry.alert);
 }
 
 function inBacklog(state: DispatchState, muting: Muting, { alert, transition }: { alert: Alert; transition: string }): AlertEntry {

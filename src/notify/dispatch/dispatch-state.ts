@@ -217,7 +217,12 @@ export class DispatchState {
     this.onMoved(entry);
   }
 
-  hold(entry: AlertEntry, contact: string): void {
+  hold(entry: AlertEntry, contact: string, isEscalated: boolean): void {
+    const { escalatedTo = [] } = entry;
+    if (isEscalated && !escalatedTo.includes(contact)) {
+      entry.escalatedTo = [...escalatedTo, contact];
+      this.touch(entry);
+    }
     if (entry.heldFor.includes(contact)) return;
     entry.heldFor = [...entry.heldFor, contact];
     this.#put(`held/${contact}`, entry, '', true);
@@ -227,6 +232,7 @@ export class DispatchState {
   release(entry: AlertEntry, contact: string): void {
     if (!entry.heldFor.includes(contact)) return;
     entry.heldFor = entry.heldFor.filter((other) => other !== contact);
+    if (entry.escalatedTo !== undefined) entry.escalatedTo = entry.escalatedTo.filter((other) => other !== contact);
     this.#put(`held/${contact}`, entry, '', false);
     this.touch(entry);
   }

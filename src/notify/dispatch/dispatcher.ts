@@ -27,7 +27,7 @@ import { backlogEnded } from './backlogs.ts';
 import { type Decided, DispatchState, type Tables } from './dispatch-state.ts';
 import { armEscalations, awaitEscalations, endEscalations, escalate, isEscalationKey } from './escalating.ts';
 import { armFlaps, calmed, flapped, isFlapKey } from './flapping.ts';
-import { armGroup, dueBy, flush, groupOf, isGroupKey, newsIn, remindAnew } from './grouping.ts';
+import { armGroup, dueBy, flush, groupIn, isGroupKey, newsIn, remindAnew } from './grouping.ts';
 import { Muting, summaryKey } from './muting.ts';
 import type { Policy, RoutePlan } from './policy.ts';
 import { type AlertPreview, previewOf } from './previewing.ts';
@@ -247,9 +247,11 @@ export class Dispatcher {
       }
       this.#muting.alertChanged(entry);
       for (const plan of plansOf(state, entry)) {
-        const group = groupOf(state, plan, entry);
-        dueBy(state, group, state.now + plan.groupWaitMs[entry.alert.level] * 1000);
-        if (entry.on[plan.key]?.isInStorm === true) this.#storming.changed(entry, plan);
+        const group = groupIn(state, plan, entry);
+        if (group !== undefined) dueBy(state, group, state.now + plan.groupWaitMs[entry.alert.level] * 1000);
+        const { isInStorm = false, summary = null } = entry.on[plan.key] ?? {};
+        if (isInStorm) this.#storming.changed(entry, plan);
+        if (summary !== null) this.#hasten(summary, entry, plan);
       }
       for (const key of Object.keys(entry.escalations)) if (!state.policy.escalations.has(key)) delete entry.escalations[key];
       state.touch(entry);
@@ -294,12 +296,10 @@ export class Dispatcher {
     this.#muting.alertChanged(entry);
     awaitEscalations(state, entry);
     this.#storming.tidy();
-    if (isOld(entry)) {
-      if (!isFiring(alert)) dropAcknowledgement(state, entry);
-      return;
+    if (!isOld(entry)) {
+      if (kind === 'firing') explainRoutes(state, entry);
+      this.#tell(entry, kind === 'firing');
     }
-    if (kind === 'firing') explainRoutes(state, entry);
-    this.#tell(entry, kind === 'firing');
     if (!isFiring(alert)) this.#over(entry);
   }
 
@@ -315,7 +315,7 @@ export class Dispatcher {
     }
   }
 
-  /** What is critical by now does not wait for the summary of the rest. */
+  /** What is critical by now does not wait for the summary of the rest, nor longer than another policy says. */
   #hasten(key: string, { alert }: AlertEntry, plan: RoutePlan): void {
     const summary = this.#state.tables.summary.get(key);
     const dueAt = this.#state.now + plan.groupWaitMs[alert.level] * 1000;

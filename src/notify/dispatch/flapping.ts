@@ -81,9 +81,10 @@ function arm(state: DispatchState, key: string): void {
 }
 
 function passOn(state: DispatchState, from: AlertEntry, to: AlertEntry): void {
-  for (const [contact, told] of Object.entries(from.told)) to.told[contact] ??= told;
+  // Whoever knows that the one before is over knows nothing of this one.
+  for (const [contact, told] of Object.entries(from.told)) if (told.state !== 'resolved') to.told[contact] ??= told;
   for (const contact of from.heldFor) {
-    state.hold(to, contact);
+    state.hold(to, contact, from.escalatedTo?.includes(contact) === true);
     state.release(from, contact);
   }
   for (const contact of Object.keys(from.told)) delete from.told[contact];

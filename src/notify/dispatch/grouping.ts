@@ -28,6 +28,10 @@ export function groupOf(state: DispatchState, plan: RoutePlan, entry: AlertEntry
   return group;
 }
 
+/** Where it is on the route: what is over stays in its group, though the route may group otherwise by now. */
+export const groupIn = (state: DispatchState, plan: RoutePlan, { on }: AlertEntry): Group | undefined =>
+  state.tables.group.get(on[plan.key]?.group ?? '');
+
 export const isToldElsewhere = ({ entry, route }: Member): boolean => {
   const membership = entry.on[route];
   return membership === undefined || membership.mutes.length > 0 || membership.summary !== null || membership.isInStorm || isOld(entry);
@@ -35,7 +39,8 @@ export const isToldElsewhere = ({ entry, route }: Member): boolean => {
 
 /** The alert has news for its group: when they go out at the latest. */
 export function newsIn(state: DispatchState, plan: RoutePlan, entry: AlertEntry): void {
-  const group = groupOf(state, plan, entry);
+  const group = groupIn(state, plan, entry);
+  if (group === undefined) return;
   const contacts = new Audience(state).of(plan.key, [entry]);
   const all = contacts.map((contact) => ({ contact, news: newsFor(state, entry, contact) }));
   const isUrgent = all.some(({ contact, news }) => news !== null && isPressing(entry, contact, news));
@@ -100,7 +105,8 @@ export function flush(state: DispatchState, agendaKey: string): void {
   else armGroup(state, group);
 }
 
-function leave(state: DispatchState, entry: AlertEntry, plan: RoutePlan): void {
+/** Nobody is to hear of it any more on this route. */
+export function leave(state: DispatchState, entry: AlertEntry, plan: RoutePlan): void {
   if (Object.keys(entry.told).length === 0 && entry.heldFor.length === 0) state.note(entry, 'resolved: nobody had been told of it');
   state.leave(entry, plan.key);
   state.settle(entry);

@@ -14,6 +14,7 @@ import { isFiring } from '../content.ts';
 import { matches } from '../matching.ts';
 import { Audience } from './audience.ts';
 import type { DispatchState } from './dispatch-state.ts';
+import { leave } from './grouping.ts';
 import { Inhibiting } from './inhibiting.ts';
 import { DEFAULT_ROUTE, type RoutePlan } from './policy.ts';
 import type { AlertEntry, Mute, StoredSilence } from './state.ts';
@@ -150,6 +151,10 @@ export class Muting {
     const before = membership.mutes;
     if (before.length === mutes.length && before.every((key, index) => key === mutes[index])) return;
     const state = this.#state;
+    if (before.length === 0 && this.#isPast(entry, plan)) {
+      leave(state, entry, plan);
+      return;
+    }
     for (const key of mutes) if (!before.includes(key)) this.#noteMuted(entry, plan, key);
     const ended = before.filter((key) => !mutes.includes(key)).at(-1);
     if (mutes.length > 0 || ended === undefined) {
@@ -160,6 +165,12 @@ export class Muting {
     }
     for (const key of before) if (state.memberCount('mute', key) === 0) state.tables.mute.delete(key);
     state.flag(entry.alert.id);
+  }
+
+  /** It was over before anything held it back, and there is nothing to tell of it. What the end of a backlog has just brought is news. */
+  #isPast(entry: AlertEntry, plan: RoutePlan): boolean {
+    if (isOld(entry) || entry.firedAt === this.#state.now || entry.on[plan.key]?.summary !== null) return false;
+    return new Audience(this.#state).isDone(entry, plan.key);
   }
 
   #toSummary(entry: AlertEntry, plan: RoutePlan, ended: string): void {

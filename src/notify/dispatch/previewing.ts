@@ -4,7 +4,7 @@ import type { DispatchState } from './dispatch-state.ts';
 import { describe, type Muting } from './muting.ts';
 import type { RoutePlan } from './policy.ts';
 import type { AlertEntry } from './state.ts';
-import { isFlapping, isSpent, toldOf } from './telling.ts';
+import { isInstanceFlapping, isSpent, toldOf } from './telling.ts';
 
 export interface RoutePreview {
   readonly plan: RoutePlan;
@@ -41,7 +41,7 @@ export function previewOf(alert: Alert, at: number, of: { readonly state: Dispat
       spent: alert.level === 'critical' ? [] : [...named, ...toldBefore].filter((contact) => isSpent(state, contact, at)),
     };
   });
-  return { routes, acknowledgedBy: acknowledgedBy(alert, entry), isFlapping: isFlapping(state, { alert }) };
+  return { routes, acknowledgedBy: acknowledgedBy(alert, entry), isFlapping: isInstanceFlapping(state, { alert }) };
 }
 
 function acknowledgedBy(alert: Alert, entry: AlertEntry | undefined): string | null {

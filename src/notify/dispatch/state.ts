@@ -54,6 +54,8 @@ export interface AlertEntry {
   readonly escalations: Record<string, { since: number; step: number }>;
   /** Contacts for whom it waits for a digest. */
   heldFor: readonly string[];
+  /** Those of them to whom it was escalated: their own routes are not asked. Rows of an earlier version do not say. */
+  escalatedTo?: readonly string[];
 }
 
 export interface Group {

@@ -19,8 +19,11 @@ const HOUR_US = 3_600_000_000;
 
 /** Flapping is of an instance, its alerts come and go. */
 export const flapKey = ({ alert }: { readonly alert: Alert }): string => `${alert.rule}\n${alert.device}`;
+export const isInstanceFlapping = (state: DispatchState, of: { readonly alert: Alert }): boolean =>
+  state.tables.flap.get(flapKey(of))?.isFlapping === true;
+/** Its latest alert tells of it: what was over before it began is over. */
 export const isFlapping = (state: DispatchState, entry: { readonly alert: Alert }): boolean =>
-  state.tables.flap.get(flapKey(entry))?.isFlapping === true;
+  isInstanceFlapping(state, entry) && state.tables.flap.get(flapKey(entry))?.alert === entry.alert.id;
 
 /** Null: the contact knows. What is over is no news to whoever never heard of it. */
 export function newsFor(state: DispatchState, entry: AlertEntry, contact: string): News | null {
@@ -60,16 +63,19 @@ export const isReminded = (state: DispatchState, entry: AlertEntry, of: { contac
 };
 
 /**
- * On each of its routes that names the contact. Of what is over, another route's mute is none of theirs: the one that would have told
- * them it has left.
+ * On each of its routes that names the contact; what was escalated to them, on each of all. What is over has left the routes that have told it, and be it to the limit: on those
+ * nothing mutes it, and another route's mute is none of the contact's.
  */
-function isMutedFor(state: DispatchState, { alert, on }: AlertEntry, contact: string): boolean {
-  const naming = Object.keys(on).filter((route) => {
+function isMutedFor(state: DispatchState, { alert, on, escalatedTo = [] }: AlertEntry, contact: string): boolean {
+  const all = new Set([...Object.keys(on), ...state.policy.routesOf(alert).map(({ key }) => key)]);
+  const isMuted = (route: string): boolean => (on[route]?.mutes.length ?? 0) > 0;
+  if (escalatedTo.includes(contact) && ![...all].every(isMuted)) return false;
+  const naming = [...all].filter((route) => {
     const plan = state.policy.route(route);
     return plan !== undefined && state.policy.persons(plan.to, state.now).includes(contact);
   });
   const routes = naming.length > 0 || !isFiring(alert) ? naming : Object.keys(on);
-  return routes.length > 0 && routes.every((route) => (on[route]?.mutes.length ?? 0) > 0);
+  return routes.length > 0 && routes.every(isMuted);
 }
 
 /** It waits for a digest: unless it has become critical, when nothing is held back. */
@@ -91,7 +97,7 @@ export function send(state: DispatchState, contact: string, sending: Sending): b
   const { picks, cause } = sending;
   const isCritical = picks.some(({ entry }) => entry.alert.level === 'critical');
   if (sending.mayBeHeld && !isCritical && isSpent(state, contact)) {
-    hold(state, contact, picks);
+    hold(state, contact, sending);
     return false;
   }
   const content = contentOf(sending, contact);
@@ -148,7 +154,8 @@ export function isSpent(state: DispatchState, contact: string, now: number = sta
 const recent = (state: DispatchState, contact: string, now: number = state.now): readonly number[] =>
   (state.tables.contact.get(contact)?.sentAt ?? []).filter((at) => at > now - HOUR_US);
 
-function hold(state: DispatchState, contact: string, picks: readonly Pick[]): void {
+function hold(state: DispatchState, contact: string, { picks, cause }: Sending): void {
+  const isEscalated = cause.kind === 'escalation';
   const before = state.tables.contact.get(contact);
   state.tables.contact.set(contact, {
     sentAt: recent(state, contact),
@@ -156,9 +163,13 @@ function hold(state: DispatchState, contact: string, picks: readonly Pick[]): vo
     heldSince: before?.heldSince ?? state.now,
   });
   for (const { entry, news } of picks) {
-    if (!entry.heldFor.includes(contact))
-      state.note(entry, `${news}: held back for ${contact}, who had ${state.policy.config.limits?.perHour} messages within the hour`);
-    state.hold(entry, contact);
+    const known = isEscalated ? (entry.escalatedTo ?? []) : entry.heldFor;
+    if (!known.includes(contact))
+      state.note(
+        entry,
+        `${isEscalated ? 'escalation' : news}: held back for ${contact}, who had ${state.policy.config.limits?.perHour} messages within the hour`,
+      );
+    state.hold(entry, contact, isEscalated);
   }
   armDigest(state, contact);
 }
@@ -188,9 +199,9 @@ export function digest(state: DispatchState, key: string): void {
   const { held = 0, heldSince, sentAt = [] } = state.tables.contact.get(contact) ?? {};
   const members = state.members('held', contact);
   state.tables.contact.set(contact, { sentAt, held: 0, heldSince: null });
-  for (const { entry } of members) state.release(entry, contact);
   // What is muted by now is told at the end of that.
   const heard = members.filter(({ entry }) => !isMutedFor(state, entry, contact));
+  for (const { entry } of members) state.release(entry, contact);
   const picks = heard.map(
     ({ entry }): Pick => ({ entry, news: newsFor(state, entry, contact) ?? (isFiring(entry.alert) ? 'still' : 'ended') }),
   );

@@ -31,6 +31,18 @@ describe('a reload', () => {
       leavesNothing();
     }));
 
+  it('of a wait holds for the summary at the end of a mute too', () =>
+    scenario(PLAIN, ({ at, leavesNothing }) => {
+      at('0s')
+        .silences('s', { match: { rule: 'hot' }, for: '10m' })
+        .fires('a');
+      at('10m10s').reloads(`${OPS}\ndefault: {to: [ops], groupWait: 5s}`);
+      at('10m15s').tells('ops', 'end of silence s: a firing');
+      at('20m').resolves('a');
+      at('20m5s').tells('ops', 'a resolved');
+      leavesNothing();
+    }));
+
   it('that puts a route before others leaves them as they are', () =>
     scenario(`${OPS}\nroutes: [{match: {rule: hot}, to: [ops]}]\ndefault: {to: [night]}`, ({ at }) => {
       at('0s').fires('a');
@@ -54,6 +66,18 @@ describe('a reload', () => {
       at('10m30s').tells('ops', /^end of inhibition x on x: a firing/);
       at('20m').resolves('x');
       at('20m30s').tells('ops', 'x resolved').tells('ops', 'end of inhibition x on x: y still');
+    }));
+
+  it('with other groups tells of what is over and waited for the rest of its group', () =>
+    scenario(`${OPS}\ndefault: {to: [ops], groupBy: [rule], sendResolved: false}`, ({ at, leavesNothing }) => {
+      at('0s').fires('a').fires('b');
+      at('30s').tells('ops', 'a firing, b firing');
+      at('10m').resolves('a');
+      at('20m').reloads(PLAIN);
+      at('20m30s').tells('ops', 'a resolved');
+      at('30m').resolves('b');
+      at('30m30s').tells('ops', 'b resolved');
+      leavesNothing();
     }));
 
   it('without the contact that was told tells nobody of the end, and forgets the alert', () =>

@@ -157,6 +157,38 @@ describe('limits', () => {
       at('1h').tells('ops', 'digest of 1: b firing').tells('night', 'digest of 1: b firing');
     }));
 
+  it('what they hold back of one route is in the digest, though another one that names the contact is muted', () => {
+    const notify = `${OPS}
+routes: [{match: {rule: hot}, to: [ops], continue: true, repeatInterval: off}, {match: {}, to: [ops], active: evening}]
+default: {to: []}
+schedules: [{id: evening, zone: UTC, windows: [{from: "20:00", to: "22:00"}]}]
+limits: {perHour: 3}`;
+    scenario(notify, ({ at, leavesNothing }) => {
+      for (const id of ['a', 'b', 'c']) at('0s').fires(id);
+      for (const id of ['a', 'b', 'c']) at('30s').tells('ops', `${id} firing`);
+      at('10m').resolves('a', 'b', 'c');
+      at('1h30s').tells('ops', 'digest of 3: a resolved, b resolved, c resolved');
+      leavesNothing();
+    });
+  });
+
+  it('an escalation that they hold back is in the digest, though the contact’s own route is muted', () => {
+    const notify = `${OPS}
+routes: [{match: {rule: hot}, to: [ops], continue: true, repeatInterval: off}, {match: {}, to: [night], active: evening}]
+default: {to: []}
+schedules: [{id: evening, zone: UTC, windows: [{from: "20:00", to: "22:00"}]}]
+escalations: [{match: {device: w}, steps: [{after: 10m, to: [night]}]}, {match: {device: x}, steps: [{after: 1m, to: [night]}]}]
+limits: {perHour: 1}`;
+    scenario(notify, ({ at, because }) => {
+      at('0s').fires('x', { level: 'critical' }).tells('ops', 'x firing critical');
+      at('1m').tells('night', 'step 1 of 1: x firing critical');
+      at('1m').fires('w');
+      at('61m').tells('night', 'digest of 1: w firing');
+      at('1h').tells('ops', 'digest of 1: w firing');
+      because('w', /escalation: held back for night, who had 1 messages within the hour/);
+    });
+  });
+
   it('60 an hour', () =>
     scenario(`${PLAIN}\nstorm: off`, ({ at }) => {
       for (const [index, id] of numbered(70).entries()) at(`${index}s`).fires(id);
@@ -259,6 +291,48 @@ describe('flapping', () => {
       }
     }));
 
+  it('what was over before it began is told as ever, or was never told', () =>
+    scenario(
+      `${OPS}\ndefault: {to: [ops], groupBy: [rule]}`,
+      ({ at, leavesNothing }) => {
+        at('0s').fires('z', { device: 'z' });
+        at('30s').tells('ops', 'z firing');
+        at('6m').fires('a0', { device: 'a' });
+        at('6m30s').tells('ops', 'a0 firing');
+        at('7m').resolves('a0');
+        at('7m10s').fires('a1', { device: 'a' });
+        at('7m20s').resolves('a1');
+        at('7m30s').fires('a2', { device: 'a' });
+        at('7m40s').resolves('a2');
+        // The 7th change: the beginning of it is to be told of `a3` alone.
+        at('7m50s').fires('a3', { device: 'a' });
+        at('8m20s').tells('ops', 'a3 flapping, a0 resolved');
+        at('20m').resolves('a3');
+        at('37m50s').resolves('z');
+        at('38m10s').tells('ops', 'z resolved, a3 resolved');
+        leavesNothing();
+      },
+      { flapping },
+    ));
+
+  it('who was told of the end of the alert before does not know of this one', () =>
+    scenario(
+      `${OPS}\nroutes: [{match: {rule: x}, to: [night], groupWait: 0s}]\ndefault: {to: [ops, night]}\nlimits: {perHour: 3}`,
+      ({ at }) => {
+        for (const id of ['x', 'y', 'z']) at('0s').fires(id, { rule: 'x' }).tells('night', `${id} firing`);
+        at('1m').fires('a0', { device: 'a' });
+        at('1m30s').tells('ops', 'a0 firing');
+        at('2m').resolves('a0');
+        at('2m30s').tells('ops', 'a0 resolved');
+        at('3m')
+          .fires('a1', { device: 'a' })
+          .silences('s', { match: { device: 'a' }, for: '2h' });
+        at('4m').resolves('a1');
+        for (const contact of ['night', 'ops']) at('2h3m30s').tells(contact, 'end of silence s: a1 ended');
+      },
+      { flapping: { hot: { changes: 2, inMs: 30 * 60_000 } } },
+    ));
+
   it('of an instance that nobody was told of tells nobody', () =>
     scenario(
       PLAIN,
@@ -296,14 +370,14 @@ describe('the backlog of a device', () => {
       leavesNothing();
     }));
 
-  it('that is silenced is told at the end of the silence, which may be its own', () =>
+  it('that is silenced is told at the end of the silence', () =>
     scenario(PLAIN, ({ at, leavesNothing }) => {
       at('0s').fires('a', { device: 'd' });
-      at('1s').silences('s', { match: { device: 'd' }, for: 'resolved' });
+      at('1s').silences('s', { match: { device: 'd' }, for: '2h' });
       at('1h').becomesLate('a');
       at('1h').resolves('a');
       at('1h1s').backlogEnds('d', ['a']);
-      at('1h31s').tells('ops', 'end of silence s: a ended');
+      at('2h31s').tells('ops', 'end of silence s: a ended');
       leavesNothing();
     }));
 

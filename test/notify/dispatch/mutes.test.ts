@@ -148,6 +148,15 @@ describe('silences', () => {
       leavesNothing();
     }));
 
+  it('tell nothing of what was over before they began, and of which nobody had been told', () =>
+    scenario(PLAIN, ({ at, because, leavesNothing }) => {
+      at('0s').fires('a');
+      at('10s').resolves('a');
+      at('20s').silences('s', { match: hot, for: '10m' });
+      because('a', /resolved: nobody had been told of it/);
+      leavesNothing();
+    }));
+
   it('begin in the future', () =>
     scenario(PLAIN, ({ at }) => {
       at('0s').silences('s', { match: hot, start: '10m', for: '1h' }).fires('a');
@@ -199,6 +208,19 @@ describe('silences', () => {
       at('20m').resolves('a').tells('ops', 'a resolved critical');
       at('30m').fires('b').flags('b', []);
       at('30m30s').tells('ops', 'b firing');
+    }));
+
+  it('until resolved: an end in a backlog is one, and what fires before the summary of that is told', () =>
+    scenario(PLAIN, ({ at, leavesNothing }) => {
+      at('0s').fires('a');
+      at('10s').silences('s', { match: hot, for: 'resolved' });
+      at('1h').becomesLate('a').resolves('a');
+      at('1h1s').fires('b').flags('b', []);
+      at('1h2s').backlogEnds('a', ['a']).tells('ops', 'backlog of a: a ended');
+      at('1h31s').tells('ops', 'b firing');
+      at('2h').resolves('b');
+      at('2h30s').tells('ops', 'b resolved');
+      leavesNothing();
     }));
 
   it('until resolved needs something that fires', () =>

@@ -20,6 +20,13 @@ interface Message {
   readonly content: Content;
 }
 
+interface Hold {
+  readonly tracked: Tracked;
+  readonly contact: string;
+  readonly at: number;
+  readonly isEscalation: boolean;
+}
+
 export class Judging {
   readonly model: Model;
   readonly counts: Record<string, number> = {};
@@ -28,7 +35,7 @@ export class Judging {
   readonly #messages = new Map<string, { at: number; isCritical: boolean }[]>();
   #limitedSince: number;
   /** What a limit holds back: from when all is known that was told at the same time. */
-  #holds: { readonly tracked: Tracked; readonly contact: string; readonly at: number }[] = [];
+  #holds: Hold[] = [];
   #transition = 0;
   #transitionsUntil = 0;
 
@@ -47,6 +54,7 @@ export class Judging {
         // Of a start with the same, what came meanwhile has still to be taken up.
         if (config === this.model.config) continue;
         this.#goOn(row.at);
+        this.#holdAll();
         if (this.model.config.limits?.perHour !== config.limits?.perHour) this.#limitedSince = row.at;
         this.model.configure(config);
       } else {
@@ -104,22 +112,29 @@ export class Judging {
     if (contact === undefined) return;
     // Something critical may have told of it after all.
     if (!later.some(({ ref, at, body }) => ref === note.ref && at === note.at && body.includes(`told to ${contact}`)))
-      this.#holds.push({ tracked, contact, at: note.at });
+      this.#holds.push({ tracked, contact, at: note.at, isEscalation: note.body.startsWith('escalation') });
   }
 
-  /** Once all that was told at the same time is known. */
-  #hold({ tracked, contact, at }: { tracked: Tracked; contact: string; at: number }): void {
+  /** Once all that was told at the same time, by the same config, is known. */
+  #holdAll(): void {
+    for (const hold of this.#holds.splice(0)) this.#hold(hold);
+  }
+
+  #hold({ tracked, contact, at, isEscalation }: Hold): void {
     this.#count('held back by a limit');
     const { limits } = this.model.config;
     if (limits === null || this.#recent(contact, at).length < limits.perHour)
       this.model.fault(`${tracked.alert.id} is held back for ${contact}, who had fewer messages than that`);
     tracked.held.add(contact);
+    tracked.lapsed.delete(contact);
+    this.model.endOn(tracked, contact);
+    if (isEscalation) tracked.summoned.add(contact);
     this.model.active.add(tracked);
   }
 
   #goOn(until: number): void {
     if (until <= this.model.now) return;
-    for (const hold of this.#holds.splice(0)) this.#hold(hold);
+    this.#holdAll();
     this.model.advance(until, (before) => this.#overdue(before));
   }
 
@@ -138,15 +153,18 @@ export class Judging {
     }
   }
 
-  #digestOverdue({ alert, ways, held, isAdrift }: Tracked, contact: string, before: number): void {
+  #digestOverdue(tracked: Tracked, contact: string, before: number): void {
+    const { alert, isAdrift } = tracked;
     if (this.#roomAt(contact) >= before) return;
-    held.delete(contact);
+    const isMuted = this.model.isMutedFor(tracked, contact);
+    this.model.leave(tracked, contact);
     // What is muted by then is told at the end of that.
-    if (ways.size > 0 && !isAdrift && this.#isContact(contact))
+    if (!isMuted && !isAdrift && this.#isContact(contact))
       this.model.fault(`the digest to ${contact} with ${alert.id} should have come by ${iso(this.#roomAt(contact))}`);
   }
 
-  #escalationOverdue({ alert, escalatingSince, escalated, wasMuted, isInStorm, toldAt, levels }: Tracked, before: number): void {
+  #escalationOverdue(tracked: Tracked, before: number): void {
+    const { alert, escalatingSince, escalated, wasMuted, isInStorm, toldAt, levels } = tracked;
     const { escalations, contacts, limits } = this.model.config;
     // Steps that came due while it was muted, and storms, have a pace of their own.
     if (escalatingSince === null || escalations.length === 0 || wasMuted || isInStorm) return;
@@ -158,14 +176,25 @@ export class Judging {
         const due = escalatingSince + lead + afterMs * 1000;
         if (due >= before || escalated.has(`${afterMs} ${index + 1}`)) continue;
         escalated.set(`${afterMs} ${index + 1}`, before);
-        // Who was just told of it for another reason knows.
-        if (to.some((id) => (toldAt.get(id) ?? 0) >= escalatingSince + afterMs * 500)) continue;
+        // Who was told of it at that time for another reason knows. Those of one incident are told together, with the first of them.
+        const first = Math.min(...this.#incidentOf(tracked).map(({ firedAt }) => firedAt));
+        if (to.some((id) => (toldAt.get(id) ?? 0) >= Math.max(escalatingSince, first + afterMs * 1000))) continue;
         // Nobody may be on call, and a limit may hold it back for the digest.
         const isSomebody = contacts.some(({ id, onCall }) => to.includes(id) && onCall === null);
         if (isSomebody && (limits === null || alert.level === 'critical'))
           this.model.fault(`${alert.id} should have been escalated to ${to.join(', ')} (step ${index + 1}) by ${iso(due)}`);
       }
     }
+  }
+
+  /** It and those of its groups that fire, or did while it fired. */
+  #incidentOf({ alert, firedAt }: Tracked): Tracked[] {
+    const ways = this.model.waysOf(alert);
+    return [...this.model.alerts.values()].filter((other) => {
+      if (other.alert.state !== 'firing' && (other.alert.resolvedAt ?? 0) < firedAt) return false;
+      const shared = this.model.waysOf(other.alert).filter((way) => ways.includes(way));
+      return shared.some(({ groupBy }) => groupBy.every((name) => partOf(other.alert, name) === partOf(alert, name)));
+    });
   }
 
   #message(message: Message): void {
@@ -189,12 +218,11 @@ export class Judging {
 
   /** What is muted by then is told at the end of that; everything else that was held back is in the digest. */
   #leftOut({ contact, content }: Message, wrong: (text: string) => void): void {
-    for (const { alert, ways, held, isAdrift } of this.model.active) {
+    for (const tracked of this.model.active) {
+      const { alert, held, isAdrift } = tracked;
       if (!held.has(contact) || content.items.some((item) => item.alert.id === alert.id)) continue;
-      held.delete(contact);
-      const muted = this.model.waysOf(alert).filter((way) => !ways.has(way));
-      const isTheirs = this.model.persons(muted).has(contact) || (alert.state === 'firing' && muted.length > 0);
-      if (!isTheirs && !isAdrift) wrong(`leaves out ${alert.id}`);
+      if (!this.model.isMutedFor(tracked, contact) && !isAdrift) wrong(`leaves out ${alert.id}`);
+      this.model.leave(tracked, contact);
     }
   }
 
@@ -205,8 +233,9 @@ export class Judging {
     tracked.told.set(contact, { state, level: alert.level, noData: alert.flags.includes('no-data') });
     tracked.heard.add(contact);
     tracked.toldAt.set(contact, this.model.now);
-    if (alert.state !== 'firing') for (const way of tracked.ways) if (this.model.persons([way]).has(contact)) tracked.doneOn.add(way);
+    this.model.endOn(tracked, contact);
     tracked.held.delete(contact);
+    tracked.summoned.delete(contact);
     if (this.model.lacks(tracked, contact) === null) tracked.owed.delete(contact);
     this.model.rest(tracked);
   }
@@ -242,6 +271,9 @@ export class Judging {
     const isFlapping = this.model.isFlapping(alert);
     const isNew = known === undefined || known.state === 'resolved';
     const noData = alert.flags.includes('no-data');
+    // What was over before a mute, and of which nobody had been told, is no news at its end.
+    const wasHeldBack = tracked.isMissed || tracked.wasMuted || told.size + tracked.held.size > 0;
+    const isMissed: Record<string, boolean> = { 'mute-end': wasHeldBack, backlog: true, digest: true };
     const holdsFor: Record<string, boolean> = {
       firing: isFiring && isNew && !isFlapping,
       level: isFiring && known?.state === 'firing' && known.level !== alert.level && !isFlapping,
@@ -250,7 +282,7 @@ export class Judging {
       flapping: isFlapping && known?.state !== 'flapping',
       calm: isFiring && !isFlapping && known?.state === 'flapping',
       still: isFiring && this.model.lacks(tracked, of.contact) === null && (of.cause !== 'update' || of.isWithNews),
-      ended: !isFiring && (isNew ? ['mute-end', 'backlog', 'digest'].includes(of.cause) : isFlapping && of.cause === 'digest'),
+      ended: !isFiring && (isNew ? isMissed[of.cause] === true : isFlapping && of.cause === 'digest'),
     };
     if (holdsFor[of.news] === true) return null;
     const knows = known === undefined ? 'nothing' : `${known.level} ${known.state}`;

@@ -32,8 +32,11 @@ export interface Tracked {
   readonly owed: Map<string, number>;
   /** Who was no contact at some time after its end: they may not be told of it. */
   readonly excused: Set<string>;
-  /** For whose digest it waits. */
+  /** For whose digest it waits, and for which of them because it was escalated to them. */
   readonly held: Set<string>;
+  readonly summoned: Set<string>;
+  /** Who was no contact at some time while it waited for their digest: it may have come to nothing. */
+  readonly lapsed: Set<string>;
   /** Whose it was at any time while it fired. */
   readonly concerned: Set<string>;
   /** Its routes that nothing mutes now. */
@@ -47,7 +50,7 @@ export interface Tracked {
   readonly missedOn: Set<Way>;
   /** It was over when the config was another one: on which routes it was then is not asked any more. */
   isAdrift: boolean;
-  /** It was held back at any time, on one of its routes at least. */
+  /** It was held back at any time while it fired or flapped, on one of its routes at least. */
   wasMuted: boolean;
   /** At which it has been. */
   readonly levels: Set<Level>;
@@ -167,8 +170,7 @@ export class Model {
     this.#placeAll();
     for (const tracked of this.alerts.values()) {
       tracked.isAdrift ||= tracked.alert.state !== 'firing';
-      // Nobody's digest comes.
-      for (const contact of tracked.held) if (!config.contacts.some(({ id }) => id === contact)) tracked.held.delete(contact);
+      for (const contact of tracked.held) if (!config.contacts.some(({ id }) => id === contact)) tracked.lapsed.add(contact);
       restartEscalation(tracked);
     }
     this.lookAtAll(true);
@@ -192,14 +194,10 @@ export class Model {
     );
   }
 
-  /** Its instance has had another alert since, which tells how it goes on. */
-  #goesOn(alert: Alert): boolean {
-    const flap = this.#flaps.get(instanceOf(alert));
-    return flap !== undefined && flap.alert !== alert.id;
-  }
-
+  /** The latest of its instance: earlier ones have ended, and a recovery is never swallowed. */
   isFlapping(alert: Alert): boolean {
-    return this.#flaps.get(instanceOf(alert))?.isOn === true;
+    const flap = this.#flaps.get(instanceOf(alert));
+    return flap?.isOn === true && flap.alert === alert.id;
   }
 
   /** What a contact does not know of the alert, and whether it can wait. Null: it knows. */
@@ -208,8 +206,7 @@ export class Model {
     const known = told.get(contact);
     const isFiring = alert.state === 'firing';
     if (isOld(alert)) return null;
-    if (!isFiring && (tracked.excused.has(contact) || known?.state === 'resolved' || (known?.state === 'flapping' && this.#goesOn(alert))))
-      return null;
+    if (!isFiring && (tracked.excused.has(contact) || known?.state === 'resolved')) return null;
     if (this.isFlapping(alert)) return known?.state === 'flapping' || (known === undefined && !isFiring) ? null : 'at once';
     if (!isFiring) return known !== undefined ? 'later' : isMissed ? 'that it was' : null;
     if (known?.state !== 'firing' || levelRank(alert.level) > levelRank(known.level)) return 'at once';
@@ -224,8 +221,8 @@ export class Model {
     const ways = new Set(all.filter((way) => !this.#isMuted(alert, way)));
     const fresh = [...ways].filter((way) => (isNews || !tracked.ways.has(way)) && !doneOn.has(way));
     tracked.ways = ways;
-    tracked.wasMuted ||= ways.size < all.length;
     tracked.levels.add(alert.level);
+    if (alert.state === 'firing' || this.isFlapping(alert)) tracked.wasMuted ||= ways.size < all.length;
     if (alert.state === 'firing') for (const contact of this.persons(all)) tracked.concerned.add(contact);
     else for (const contact of told.keys()) if (!isContact(contact)) tracked.excused.add(contact);
     this.#unhindered(tracked);
@@ -250,11 +247,45 @@ export class Model {
       // Whoever has taken over the duty meanwhile is told in their place.
       else if (!owed.has(contact) && latest > 0 && lack === 'at once') owed.set(contact, latest);
     }
+    this.#endOn(tracked, fresh);
     this.rest(tracked);
+  }
+
+  /** Routes on which a mute of what is over has ended, and everybody knows: nobody is owed it there any more. */
+  #endOn(tracked: Tracked, ways: readonly Way[]): void {
+    const { alert, doneOn } = tracked;
+    if (alert.state === 'firing' || isOld(alert) || this.isFlapping(alert)) return;
+    for (const way of ways) if ([...this.persons([way])].every((contact) => this.lacks(tracked, contact) === null)) doneOn.add(way);
+  }
+
+  /** That it is over was told to the contact, or to the limit: their routes have done with it. */
+  endOn(tracked: Tracked, contact: string): void {
+    if (tracked.alert.state === 'firing') return;
+    for (const way of tracked.ways) if (this.persons([way]).has(contact)) tracked.doneOn.add(way);
   }
 
   lookAtAll(isNews: boolean): void {
     for (const tracked of [...this.active]) this.look(tracked, isNews);
+  }
+
+  /** The contact's digest does not tell of it: what holds it back by now will, and be it that it came and went. */
+  leave(tracked: Tracked, contact: string): void {
+    tracked.held.delete(contact);
+    tracked.summoned.delete(contact);
+    if (tracked.alert.state === 'firing' || tracked.told.has(contact)) return;
+    for (const way of this.waysOf(tracked.alert)) {
+      if (tracked.ways.has(way) || !this.persons([way]).has(contact)) continue;
+      tracked.isMissed = true;
+      tracked.missedOn.add(way);
+    }
+  }
+
+  /** Its digest need not tell the contact: something else will, or it came to nothing. What was escalated is told while any of its routes tells. */
+  isMutedFor({ alert, ways, summoned, lapsed }: Tracked, contact: string): boolean {
+    if (lapsed.has(contact)) return true;
+    if (ways.size > 0 && summoned.has(contact)) return false;
+    const isNamed = this.persons(this.waysOf(alert)).has(contact);
+    return isNamed ? !this.persons(ways).has(contact) : alert.state === 'firing' && ways.size === 0;
   }
 
   /** It is told as a part of something larger from now on, which has its own pace. */
@@ -308,17 +339,22 @@ export class Model {
     const key = instanceOf(alert);
     const flap = this.#flaps.get(key) ?? { changes: [], isOn: false, alert: alert.id };
     flap.changes = [...flap.changes, this.now].filter((at) => at > this.now - limit.inMs * MS);
+    const wasOn = flap.isOn;
     flap.isOn ||= flap.changes.length > limit.changes;
     const before = this.alerts.get(flap.alert);
     flap.alert = alert.id;
     this.#flaps.set(key, flap);
     if (!flap.isOn || before === undefined || before === tracked) return;
-    for (const [contact, known] of before.told)
+    // Of what was over, and of which everybody knew or was no contact any more, there is nothing to go on from.
+    const isOwed = [...before.told].some(([contact, { state }]) => state !== 'resolved' && !before.excused.has(contact));
+    for (const [contact, known] of wasOn || isOwed || before.held.size > 0 ? before.told : [])
       if (known.state !== 'resolved' && !tracked.told.has(contact)) tracked.told.set(contact, known);
     for (const contact of before.heard) tracked.heard.add(contact);
     for (const contact of before.held) tracked.held.add(contact);
+    for (const contact of before.summoned) tracked.summoned.add(contact);
     before.told.clear();
     before.held.clear();
+    before.summoned.clear();
     before.owed.clear();
     before.isMissed = false;
     this.active.delete(before);
@@ -470,6 +506,8 @@ function newTracked(alert: Alert, transition: string, firedAt: number): Tracked 
       heard: new Set(),
       owed: new Map(),
       held: new Set(),
+      summoned: new Set(),
+      lapsed: new Set(),
       concerned: new Set(),
       excused: new Set(),
       toldAt: new Map(),

@@ -90,7 +90,8 @@ export async function runScript(script: Script, options: RunOptions): Promise<To
   try {
     await stage.start(0);
     for (const event of script.events) {
-      await stage.goOn(event.at);
+      // What is decided at a time is known before journal time has come to it.
+      await stage.goOn(event.kind === 'transition' ? event.at - 1 : event.at);
       await stage.happen(event);
     }
     await stage.goOn(script.endsAt);
@@ -312,8 +313,10 @@ class Stage {
     });
     await this.#settle();
     const before = this.#clock.now;
-    while (!isStopped) await this.#clockOn(Math.max(1, this.#clock.nextDue - this.#clock.now));
+    while (!isStopped && !life.isOver) await this.#clockOn(Math.max(1, this.#clock.nextDue - this.#clock.now));
     if (this.#clock.now > before) this.#isCatchingUp = true;
+    // Killed while it stopped, it has come up again with the config of before.
+    if (life.isOver) return this.#reload(config);
     this.#end(life);
     await this.start(config);
   }
