@@ -328,13 +328,12 @@ describe('afterwards', () => {
   it('Postfix has complained of nothing, has seen no password, and stops', async () => {
     const log = await postfix.log();
     expect(
-      log
-        .split('\n')
-        .filter((line) =>
-          /\b(?:fatal|panic|error):|warning: (?!.*SASL .* authentication failed|.*TLS library problem|.*queue file size limit exceeded)/.test(
-            line,
-          ),
+      log.split('\n').filter((line) =>
+        // Bytes that are no text are not from us: somebody else on this machine knocked at a port that was theirs a moment ago.
+        /\b(?:fatal|panic|error):|warning: (?!.*SASL .* authentication failed|.*TLS library problem|.*queue file size limit exceeded|non-SMTP command from \S+: \W*$)/.test(
+          line,
         ),
+      ),
     ).toEqual([]);
     expect(log).not.toContain(PASSWORD);
     await postfix[Symbol.asyncDispose]();
