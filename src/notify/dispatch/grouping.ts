@@ -55,9 +55,9 @@ export function dueBy(state: DispatchState, group: Group, dueAt: number): void {
   armGroup(state, group);
 }
 
-/** Something was told of it elsewhere: reminders count from now. */
+/** Something was told of it elsewhere: reminders count from now, and its interval, unless that would put off what waits in it. */
 export function toldElsewhere(state: DispatchState, group: Group, plan: RoutePlan): void {
-  group.lastSentAt = state.now;
+  if (group.dueAt === null) group.lastSentAt = state.now;
   remindLater(state, group, plan);
   armGroup(state, group);
 }

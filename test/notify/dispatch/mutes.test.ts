@@ -231,6 +231,18 @@ describe('silences', () => {
       at('0s').isRefused({ kind: 'end-silence', silence: 's', by: 'ben' }, /there is no silence s/);
     }));
 
+  it('that come and go put off nothing that the rest of the group waits to tell', () =>
+    scenario(`${OPS}\ndefault: {to: [ops], groupBy: [rule]}`, ({ at }) => {
+      at('0s').fires('a').fires('b').fires('c');
+      at('30s').tells('ops', 'a firing, b firing, c firing');
+      at('1m').resolves('a');
+      at('2m').silences('s', { match: { device: 'c' }, for: '1m' });
+      at('3m30s').tells('ops', 'end of silence s: c still');
+      at('3m40s').silences('t', { match: { device: 'c' }, for: '1m' });
+      at('5m10s').tells('ops', 'end of silence t: c still');
+      at('5m30s').tells('ops', 'a resolved');
+    }));
+
   it('two: the end of the last one tells', () =>
     scenario(PLAIN, ({ at }) => {
       at('0s')
