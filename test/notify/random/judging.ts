@@ -11,6 +11,7 @@ import { fits, isOld, Model, partOf, type Tracked, type Way } from './model.ts';
 import type { Seen, Told } from './run.ts';
 
 const HOUR_US = 3_600_000_000;
+const TOLD = /: told to (\S+)/g;
 const HELD_BACK = /: held back for (\S+), who had/;
 
 interface Message {
@@ -36,6 +37,8 @@ export class Judging {
   #limitedSince: number;
   /** What a limit holds back: from when all is known that was told at the same time. */
   #holds: Hold[] = [];
+  /** What the transaction says was told: alert, contact, time. */
+  #toldNow: ReadonlySet<string> = new Set();
   #transition = 0;
   #transitionsUntil = 0;
 
@@ -78,6 +81,7 @@ export class Judging {
   #committed(rows: readonly Seen[], cursor: number): void {
     this.#transitionsUntil = cursor;
     const notes = rows.filter(({ kind }) => kind === 'note');
+    this.#toldNow = new Set(notes.flatMap(({ ref, at, body }) => [...body.matchAll(TOLD)].map(([, contact]) => `${ref} ${contact} ${at}`)));
     for (const row of rows.filter(({ kind }) => kind === 'message')) {
       this.#transitionsTo(row.at, notes);
       this.#message({ id: row.ref, contact: row.contact, at: row.at, content: contentOf(row.body) });
@@ -211,9 +215,10 @@ export class Judging {
       if (tracked !== undefined) this.#learned(tracked, contact);
     }
     if (cause.kind === 'digest' && more === 0) this.#leftOut(message, wrong);
-    // Of whom it does not tell by name it tells in number: they are not owed anything.
+    // Of whom it does not tell by name it tells in number: it stands on them that they were told, and they are not owed anything.
     if (more > 0 && cause.kind !== 'backlog')
-      for (const tracked of [...this.model.active]) if (tracked.owed.delete(contact)) this.#learned(tracked, contact);
+      for (const tracked of [...this.model.active])
+        if (tracked.owed.has(contact) && this.#toldNow.has(`${tracked.alert.id} ${contact} ${at}`)) this.#learned(tracked, contact);
   }
 
   /** What is muted by then is told at the end of that; everything else that was held back is in the digest. */
