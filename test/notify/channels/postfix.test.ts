@@ -327,14 +327,11 @@ describe('a bad connection', () => {
 describe('afterwards', () => {
   it('Postfix has complained of nothing, has seen no password, and stops', async () => {
     const log = await postfix.log();
-    expect(
-      log.split('\n').filter((line) =>
-        // Bytes that are no text are not from us: somebody else on this machine knocked at a port that was theirs a moment ago.
-        /\b(?:fatal|panic|error):|warning: (?!.*SASL .* authentication failed|.*TLS library problem|.*queue file size limit exceeded|non-SMTP command from \S+: \W*$)/.test(
-          line,
-        ),
-      ),
-    ).toEqual([]);
+    const expected = /SASL .* authentication failed|TLS library problem|queue file size limit exceeded|non-SMTP command/;
+    const complaints = log.split('\n').filter((line) => /\b(?:fatal|panic|error):|warning: /.test(line));
+    expect(complaints.filter((line) => !line.includes('warning: ') || !expected.test(line))).toEqual([]);
+    // What was sent for the other kind of encryption above: whether its random bytes hold the end of a line is chance.
+    expect(complaints.filter((line) => line.includes('non-SMTP command')).length).toBeLessThanOrEqual(1);
     expect(log).not.toContain(PASSWORD);
     await postfix[Symbol.asyncDispose]();
     await expect(notifierAt(urlOf('open')).send(nextMessage(), never)).resolves.toMatchObject({ outcome: 'retryable' });
