@@ -105,6 +105,8 @@ const PROFILE_PARTS: readonly [part: string, of: (profile: Profile) => unknown, 
   ['topic', ({ topics }) => topics, FROM_THE_NEXT],
   ['decode', ({ decode }) => decode, FROM_THE_NEXT],
   ['codec', ({ codec }) => codecShown(codec), FROM_THE_NEXT],
+  ['compression', ({ compression }) => compression, FROM_THE_NEXT],
+  ['device', ({ device }) => device, FROM_THE_NEXT],
   ['time', ({ time }) => time, FROM_THE_NEXT],
   ['timezone', ({ timezone }) => timezone, FROM_THE_NEXT],
   ['clock', ({ clock }) => clock, 'readings are timed by it, from the next message on'],
@@ -135,7 +137,7 @@ const asItems = (metrics: readonly MetricDefinition[]) => metrics.map((metric) =
 
 /** What a metric's values mean, and what is only checked. */
 const MEANING = ['path', 'type', 'unit', 'scale', 'offset'] as const;
-const CHECKS = ['range', 'absent'] as const;
+const CHECKS = ['range', 'absent', 'decimal'] as const;
 
 function metricDiff(profile: Profile, from: MetricDefinition, to: MetricDefinition, { rules }: Context): Change[] {
   const isFor = ({ selector }: Rule): boolean => selector.profile === null || selector.profile === profile.name;

@@ -33,7 +33,7 @@ interface Folder {
 
 const isYaml = (name: string): boolean => /\.ya?ml$/.test(name) && !name.startsWith('.');
 /** Codecs anywhere else are read at the next reload. */
-const isScript = (name: string): boolean => /\.[cm]?js$/.test(name) && !name.startsWith('.');
+const isScript = (name: string): boolean => /\.[cm]?[jt]s$/.test(name) && !name.startsWith('.');
 
 function foldersOf({ config, devices, rules, notify }: Watched): Folder[] {
   const one = (path: string): Folder => ({ path: dirname(path), isOurs: (name) => name === basename(path) });

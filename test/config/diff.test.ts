@@ -203,6 +203,16 @@ describe('profiles', () => {
     ]);
   });
 
+  it('how a message is read', () => {
+    const before = 'profile: p\ntopic: a/{device}\nmetrics: {t: {}}\n';
+    const after = 'profile: p\ntopic: a/{device}\ncompression: gzip\ndevice: id\nmetrics: {t: {decimal: comma}}\n';
+    expect(lines({ profiles: [FRIDGE, before] }, { profiles: [FRIDGE, after] })).toEqual([
+      'profile p: compression none → "gzip": from the next message on',
+      'profile p: device none → "id": from the next message on',
+      'profile p: t.decimal "point" → "comma": for values from now on',
+    ]);
+  });
+
   it('a limit is effective for whom no nearer one overrides it', () => {
     expect(lines({}, { profiles: [FRIDGE.replace('max: 8', 'max: 9')] })).toEqual([
       'profile fridge: limits.max 8 → 9: effective for d1, and devices of the profile that are not listed',

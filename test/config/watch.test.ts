@@ -61,6 +61,8 @@ describe('a change', () => {
     ['a new rule file', () => write('config', 'rules', 'new.yaml')],
     ['a new fleet file', () => write('devices', 'fleet.yaml')],
     ['a new profile', () => write('devices', 'profiles', 'p.yml')],
+    ['a codec', () => write('devices', 'profiles', 'c.js')],
+    ['a decoder in TypeScript', () => write('devices', 'profiles', 'd.ts')],
     [
       'a file renamed into its place',
       () => {
