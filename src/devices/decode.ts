@@ -186,10 +186,12 @@ class DirectoryDecoder implements Decoder {
     const convert = part.isTyped === true ? typedValue : freeValue;
     const refusal = collectAll(part.values, this.#names, profile?.claimed ?? NOTHING_CLAIMED, collected, convert);
     if (refusal !== null) return refusal;
-    const shapeBefore = route.lastShape;
     const reading = this.#reading(route, time);
-    // Units change with what a device sends, and it seldom sends anything else: they cost nothing in between.
-    if (reading !== null && route.lastShape !== shapeBefore) this.#describe(route, part, reading.metrics);
+    // Once for each set of names: many devices send a few of them in turn.
+    if (reading !== null && !route.described.has(reading.metrics)) {
+      route.described.add(reading.metrics);
+      this.#describe(route, part, reading.metrics);
+    }
     return reading;
   }
 

@@ -29,10 +29,15 @@ const UNDESCRIBED: Description = Object.freeze({ name: null, units: Object.freez
 
 const deviceKey = (device: string): string => `device ${device}`;
 
+/** Both forms: the value is what formats read, the JSON what is compared and stored. */
+interface Kept {
+  readonly value: unknown;
+  readonly json: string;
+}
+
 export class LearnedTable implements Learned {
-  readonly #values = new Map<string, unknown>();
-  /** How long each value is as JSON: what the bound goes by. */
-  readonly #lengths = new Map<string, number>();
+  readonly #kept = new Map<string, Kept>();
+  /** Of all that is kept, as JSON: what the bound goes by. */
   #length = 0;
   #changes: LearnedChange[] = [];
   #topics: string[] = [];
@@ -46,7 +51,7 @@ export class LearnedTable implements Learned {
   }
 
   get size(): number {
-    return this.#values.size;
+    return this.#kept.size;
   }
 
   /** How often there was no more room since the start. */
@@ -55,7 +60,7 @@ export class LearnedTable implements Learned {
   }
 
   get(key: string): unknown {
-    return this.#values.get(key);
+    return this.#kept.get(key)?.value;
   }
 
   set(key: string, value: unknown): boolean {
@@ -77,14 +82,14 @@ export class LearnedTable implements Learned {
 
   #set(key: string, value: unknown): boolean {
     if (value === null) {
-      if (!this.#values.has(key)) return true;
+      if (!this.#kept.has(key)) return true;
       this.#forget(key);
       this.#changed({ key, json: null });
       return true;
     }
     const json = JSON.stringify(value);
-    if (json === undefined || JSON.stringify(this.#values.get(key)) === json) return true;
-    if (!this.#keep(key, value, json.length)) {
+    if (json === undefined || this.#kept.get(key)?.json === json) return true;
+    if (!this.#keep(key, { value, json })) {
       this.#refused += 1;
       return false;
     }
@@ -103,7 +108,7 @@ export class LearnedTable implements Learned {
   }
 
   description(device: string): Description {
-    const known = this.#values.get(deviceKey(device));
+    const known = this.#kept.get(deviceKey(device))?.value;
     // Only describe() writes under this key, and what it wrote came back as it was.
     return known === undefined ? UNDESCRIBED : (known as Description);
   }
@@ -118,8 +123,7 @@ export class LearnedTable implements Learned {
 
   /** A change that was handed out and did not become durable: it is handed out again, unless it was overtaken. */
   owe({ key, json }: LearnedChange): void {
-    const now = this.#values.get(key);
-    if ((now === undefined ? null : JSON.stringify(now)) === json) this.#changes.push({ key, json });
+    if ((this.#kept.get(key)?.json ?? null) === json) this.#changes.push({ key, json });
   }
 
   /** Topics of which something was learned since the last call. */
@@ -134,12 +138,12 @@ export class LearnedTable implements Learned {
   recall({ key, json }: LearnedChange): void {
     this.#version += 1;
     if (json === null) this.#forget(key);
-    else this.#keep(key, JSON.parse(json), json.length);
+    else this.#keep(key, { value: JSON.parse(json), json });
   }
 
   /** All that is known, for a snapshot. */
   *entries(): Iterable<{ key: string; json: string }> {
-    for (const [key, value] of this.#values) yield { key, json: JSON.stringify(value) };
+    for (const [key, { json }] of this.#kept) yield { key, json };
   }
 
   #changed(change: LearnedChange): void {
@@ -149,20 +153,19 @@ export class LearnedTable implements Learned {
     if (topic !== null) this.#topics.push(topic);
   }
 
-  #keep(key: string, value: unknown, length: number): boolean {
-    const before = this.#lengths.get(key);
-    const total = this.#length + length - (before ?? 0);
+  #keep(key: string, kept: Kept): boolean {
+    const before = this.#kept.get(key);
+    const { length } = kept.json;
+    const total = this.#length + length - (before?.json.length ?? 0);
     if (key.length > KEY_LENGTH_MAX || length > VALUE_LENGTH_MAX || total > TOTAL_LENGTH_MAX) return false;
-    if (before === undefined && this.#values.size >= KEYS_MAX) return false;
-    this.#values.set(key, value);
-    this.#lengths.set(key, length);
+    if (before === undefined && this.#kept.size >= KEYS_MAX) return false;
+    this.#kept.set(key, kept);
     this.#length = total;
     return true;
   }
 
   #forget(key: string): void {
-    this.#values.delete(key);
-    this.#length -= this.#lengths.get(key) ?? 0;
-    this.#lengths.delete(key);
+    this.#length -= this.#kept.get(key)?.json.length ?? 0;
+    this.#kept.delete(key);
   }
 }

@@ -4,7 +4,7 @@
  * profile; else what a discovery message said of this very topic. Where the message names its devices, each gets a route of its own.
  */
 import { type DeviceDirectory, type FleetDevice, type Profile, SELF } from '../domain/device.ts';
-import type { DeviceRef } from '../domain/reading.ts';
+import type { DeviceRef, Shape } from '../domain/reading.ts';
 import type { Codecs } from './codecs/codecs.ts';
 import { type Codec, type Format, type Learned, topicKey } from './decoders/format.ts';
 import { type DefinedMetric, type JsonPath, parsePath } from './decoders/json.ts';
@@ -62,6 +62,8 @@ export interface OpenRoute extends Route {
   readonly scalar: DefinedMetric | null;
   /** The last message's names, admitted: the next message most likely has the same. */
   lastShape: InternedShape | null;
+  /** Names whose units have been told already. */
+  readonly described: WeakSet<Shape>;
 }
 
 /** The topic names no device: the messages do. */
@@ -219,7 +221,19 @@ export class Router {
     const format = formatOf(profile, way);
     const device = refOf(known, profile?.profile.name ?? null, { ...labels, ...listed?.labels });
     const scalar = format === 'scalar' ? scalarDefinition(profile, match.metric) : null;
-    return { kind: 'open', topic, way, device, known, profile, format, metric: match.metric, scalar, lastShape: null };
+    return {
+      kind: 'open',
+      topic,
+      way,
+      device,
+      known,
+      profile,
+      format,
+      metric: match.metric,
+      scalar,
+      lastShape: null,
+      described: new WeakSet(),
+    };
   }
 
   #known(id: string, isListed: boolean): KnownDevice | null {

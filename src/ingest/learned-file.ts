@@ -11,7 +11,8 @@ import { messageOf } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import type { Service } from '../std/service.ts';
 
-const LOOK_EVERY_MS = 5000;
+/** As often as consumers save where they are: writing all of it takes the thread some milliseconds, and nothing is lost meanwhile. */
+const LOOK_EVERY_MS = 30_000;
 /** Without anything new the position is saved when it is this far behind, or a start would read the journal from there. */
 const ENTRIES_BEHIND_MAX = 1_000_000;
 

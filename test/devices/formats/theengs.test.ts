@@ -5,6 +5,14 @@ import { decoderWith, speak, spoken } from './spoken.ts';
 const BLUETOOTH = 'home/gw1/BTtoMQTT/A4C138000001';
 const ADDRESS = 'A4:C1:38:00:00:01';
 
+describe('units', () => {
+  it('are told of each set of names that a device sends in turn', () => {
+    const decoder = decoderWith(null);
+    for (const values of [{ tempc: 4.1 }, { batt: 88 }, { tempc: 4.2 }, { tempc: 4.1, hum: 5 }]) speak(decoder, BLUETOOTH, values);
+    expect(decoder.learned.description(ADDRESS).units).toEqual({ tempc: '°C', batt: '%', hum: '%' });
+  });
+});
+
 describe('theengs: Bluetooth', () => {
   it.each([
     [
