@@ -7,43 +7,21 @@ import { FLAG_DEVICE_TIME, type Value } from '../../src/domain/reading.ts';
 import { type CompiledRule, compileRules } from '../../src/rules/compile.ts';
 import { parseRules } from '../../src/rules/parse.ts';
 import { formatDurationMs } from '../../src/std/quantity.ts';
+import { metricOf, profileWith } from '../devices/profiles.ts';
 
 export const START_US = Date.UTC(2026, 0, 5) * 1000;
 export const MINUTE_US = 60_000_000;
 
-export const metric = (name: string, type: MetricDefinition['type'] = 'number'): MetricDefinition => ({
-  name,
-  path: name,
-  type,
-  unit: null,
-  range: null,
-  absent: [],
-  scale: 1,
-  offset: 0,
-  decimal: 'point',
-});
+export const metric = (name: string, type: MetricDefinition['type'] = 'number'): MetricDefinition => metricOf(name, { type });
 
-export const profileOf = (changes: Partial<Profile> = {}): Profile => ({
-  name: 'vaccine-fridge',
-  topics: ['sensors/{device}/telemetry'],
-  decode: 'json',
-  codec: null,
-  compression: null,
-  device: null,
-  time: 'ts',
-  timezone: null,
-  clock: 'device',
-  maxFutureMs: null,
-  maxPastMs: null,
-  clockSkew: 'keep',
-  intervalMs: 300_000,
-  maxGapMs: null,
-  latenessMs: 0,
-  retrospectiveAfterMs: null,
-  metrics: [metric('temperature'), metric('humidity'), metric('door', 'boolean'), metric('mode', 'text')],
-  limits: { temperature_max: 8, temperature_min: 2 },
-  ...changes,
-});
+export const profileOf = (changes: Partial<Profile> = {}): Profile =>
+  profileWith('vaccine-fridge', {
+    topics: ['sensors/{device}/telemetry'],
+    intervalMs: 300_000,
+    metrics: [metric('temperature'), metric('humidity'), metric('door', 'boolean'), metric('mode', 'text')],
+    limits: { temperature_max: 8, temperature_min: 2 },
+    ...changes,
+  });
 
 export const directoryOf = (changes: Partial<DeviceDirectory> = {}): DeviceDirectory => ({
   profiles: [profileOf()],

@@ -16,6 +16,7 @@ import { createNotifiers, createNotifying, type Notifying, type NotifyingOptions
 import { DELIVERY_TIMING } from '../../src/notify/settle.ts';
 import { type Database, openDatabase } from '../../src/sqlite/database.ts';
 import { systemClock } from '../../src/std/clock.ts';
+import { metricOf, profileWith } from '../devices/profiles.ts';
 
 export const START = Date.UTC(2026, 0, 2, 3, 4, 5) * 1000;
 
@@ -114,40 +115,16 @@ export const rule: Rule = {
 
 export const directory: DeviceDirectory = {
   profiles: [
-    {
-      name: 'vaccine-fridge',
+    profileWith('vaccine-fridge', {
       topics: ['sensors/{device}/telemetry'],
-      decode: 'json',
-      codec: null,
-      compression: null,
-      device: null,
-      time: 'ts',
-      timezone: null,
-      clock: 'device',
-      maxFutureMs: null,
-      maxPastMs: null,
-      clockSkew: 'keep',
       intervalMs: 300_000,
-      maxGapMs: null,
-      latenessMs: 0,
-      retrospectiveAfterMs: null,
       metrics: [
-        { name: 'door', path: 'door', type: 'boolean', unit: null, range: null, absent: [], scale: 1, offset: 0, decimal: 'point' },
-        {
-          name: 'temperature',
-          path: 'temperature',
-          type: 'number',
-          unit: '°C',
-          range: null,
-          absent: [],
-          scale: 1,
-          offset: 0,
-          decimal: 'point',
-        },
-        { name: 'pm2.5', path: 'pm', type: 'number', unit: 'µg/m³', range: null, absent: [], scale: 1, offset: 0, decimal: 'point' },
+        metricOf('door', { type: 'boolean' }),
+        metricOf('temperature', { unit: '°C' }),
+        metricOf('pm2.5', { path: 'pm', unit: 'µg/m³' }),
       ],
       limits: { temperature_max: 8, temperature_min: 2 },
-    },
+    }),
   ],
   fleet: [{ id: 'fridge-01', profile: 'vaccine-fridge', labels: { site: 'berlin' }, limits: { temperature_max: 7 }, dependsOn: null }],
   groups: [],

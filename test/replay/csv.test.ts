@@ -3,52 +3,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { MetricDefinition, Profile } from '../../src/domain/device.ts';
 import type { Reading } from '../../src/domain/reading.ts';
 import { type CsvRecord, CsvSplitter } from '../../src/replay/sources/csv-records.ts';
 import { type CsvOptions, csvSource } from '../../src/replay/sources/csv-source.ts';
 import { TocsinError } from '../../src/std/errors.ts';
+import { metricOf, profileWith } from '../devices/profiles.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tocsin-csv-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const EVER = { from: Number.MIN_SAFE_INTEGER, to: Number.MAX_SAFE_INTEGER };
-const metric = (name: string, more: Partial<MetricDefinition> = {}): MetricDefinition => ({
-  name,
-  path: name,
-  type: 'number',
-  unit: null,
-  range: null,
-  absent: [],
-  scale: 1,
-  offset: 0,
-  decimal: 'point',
-  ...more,
-});
-const PROFILE: Profile = {
-  name: 'fridge',
-  topics: [],
-  decode: 'json',
-  codec: null,
-  compression: null,
-  device: null,
-  time: 'ts',
-  timezone: null,
-  clock: 'device',
-  maxFutureMs: null,
-  maxPastMs: null,
-  clockSkew: 'keep',
-  intervalMs: null,
-  maxGapMs: null,
-  latenessMs: 0,
-  retrospectiveAfterMs: null,
+const PROFILE = profileWith('fridge', {
   metrics: [
-    metric('temperature', { path: 'temp_c', range: [-40, 60], absent: [85], scale: 0.1 }),
-    metric('door', { type: 'boolean' }),
-    metric('state', { type: 'text' }),
+    metricOf('temperature', { path: 'temp_c', range: [-40, 60], absent: [85], scale: 0.1 }),
+    metricOf('door', { type: 'boolean' }),
+    metricOf('state', { type: 'text' }),
   ],
-  limits: {},
-};
+});
 
 async function read(text: string, options: Partial<CsvOptions> = {}) {
   const path = join(folder, 'file.csv');

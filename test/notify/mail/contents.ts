@@ -5,6 +5,7 @@ import type { Rule } from '../../../src/domain/rule.ts';
 import type { Cause, Content, Item, News } from '../../../src/notify/content.ts';
 import { type AlertFacts, factsOf } from '../../../src/notify/mail/facts.ts';
 import { type Rendered, type RenderInput, render } from '../../../src/notify/mail/render.ts';
+import { metricOf, profileWith } from '../../devices/profiles.ts';
 
 export const START = Date.UTC(2026, 0, 2, 3, 4, 5) * 1000;
 export const MINUTE = 60_000_000;
@@ -43,41 +44,17 @@ export const doorRule: Rule = {
 
 export const directory: DeviceDirectory = {
   profiles: [
-    {
-      name: 'vaccine-fridge',
+    profileWith('vaccine-fridge', {
       topics: ['sensors/{device}/telemetry'],
-      decode: 'json',
-      codec: null,
-      compression: null,
-      device: null,
-      time: 'ts',
-      timezone: null,
-      clock: 'device',
-      maxFutureMs: null,
-      maxPastMs: null,
-      clockSkew: 'keep',
       intervalMs: 300_000,
-      maxGapMs: null,
-      latenessMs: 0,
-      retrospectiveAfterMs: null,
       metrics: [
-        { name: 'door', path: 'door', type: 'boolean', unit: null, range: null, absent: [], scale: 1, offset: 0, decimal: 'point' },
-        {
-          name: 'temperature',
-          path: 'temperature',
-          type: 'number',
-          unit: '°C',
-          range: null,
-          absent: [],
-          scale: 1,
-          offset: 0,
-          decimal: 'point',
-        },
-        { name: 'pm2.5', path: 'pm', type: 'number', unit: 'µg/m³', range: null, absent: [], scale: 1, offset: 0, decimal: 'point' },
-        { name: 'mode', path: 'mode', type: 'text', unit: null, range: null, absent: [], scale: 1, offset: 0, decimal: 'point' },
+        metricOf('door', { type: 'boolean' }),
+        metricOf('temperature', { unit: '°C' }),
+        metricOf('pm2.5', { path: 'pm', unit: 'µg/m³' }),
+        metricOf('mode', { type: 'text' }),
       ],
       limits: { temperature_max: 8, temperature_min: 2 },
-    },
+    }),
   ],
   fleet: [{ id: 'fridge-01', profile: 'vaccine-fridge', labels: { site: 'berlin' }, limits: { temperature_max: 7 }, dependsOn: null }],
   groups: [],
