@@ -16,7 +16,7 @@ export interface Dependency {
   readonly graceUs: number;
 }
 
-/** Whether a rule raises an alarm for its silence. */
+/** Whether a rule raises an alarm for its silence: what is said of it is another matter. */
 const isListenedTo = (device: DeviceState): boolean => device.instances.some(({ program }) => program.noData?.raise != null);
 
 /** Whether a rule would tell of its being away: for its silence, or for what is said of it. */

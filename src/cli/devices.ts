@@ -22,7 +22,7 @@ how long it has been silent is another matter.
 
 learn listens to the broker for a while and prints a profile for what is published most: topic, format, time, interval, and
 metrics with their units and what was observed of them; look it over and put it into devices/profiles/. With - it reads a
-recording from stdin, a line of JSON a message: {"topic": …, "payload": … or "payloadBase64": …, "receivedAt": …}, which
+recording from stdin, a line of JSON a message: {"topic": …, "payload": … or "payloadBase64": …, "at": …}, which
 mosquitto_sub -F %j writes, too.
 
   --topic FILTER   what to listen to; default #, which is everything

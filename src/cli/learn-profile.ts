@@ -155,12 +155,12 @@ function withoutSecrets(text: string): string {
   return `${protocol}//${host}`;
 }
 
-/** A line of a recording: of ours, or of `mosquitto_sub -F %j` (`%J`: the payload as JSON). */
+/** A line of a recording: as `tocsin decode --file` takes it, or of `mosquitto_sub -F %j` (`%J`: the payload as JSON). */
 const lineForm = z.object({
   topic: z.string().min(1),
   payload: z.unknown().optional(),
   payloadBase64: z.string().optional(),
-  receivedAt: z.string().optional(),
+  at: z.string().optional(),
   tst: z.string().optional(),
   retain: z.union([z.boolean(), z.number()]).optional(),
 });
@@ -182,7 +182,7 @@ async function recorded(topic: string): Promise<readonly Heard[]> {
 
 function readLine(line: string, number: number, now: number): Heard {
   const place = `stdin:${number}`;
-  const hint = 'expected {"topic": …, "payload": …} or "payloadBase64", with "receivedAt" where it is known';
+  const hint = 'expected {"topic": …, "payload": …} or "payloadBase64", with "at", when it was received, where that is known';
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -191,13 +191,13 @@ function readLine(line: string, number: number, now: number): Heard {
   }
   const checked = lineForm.safeParse(value);
   if (!checked.success) throw new TocsinError(`no message: ${checked.error.issues[0]?.message ?? ''}`, { place, hint });
-  const { topic, payload, payloadBase64, receivedAt, tst, retain } = checked.data;
+  const { topic, payload, payloadBase64, at, tst, retain } = checked.data;
   const text = payload === undefined || payload === null ? '' : typeof payload === 'string' ? payload : JSON.stringify(payload);
   const bytes = payloadBase64 === undefined ? Buffer.from(text) : Buffer.from(payloadBase64, 'base64');
-  const written = receivedAt ?? tst;
+  const written = at ?? tst;
   const time = written === undefined ? null : readDeviceTime(written, 'UTC', now);
   if (typeof time === 'string')
-    throw new TocsinError(`receivedAt is no time: ${JSON.stringify(written)}`, { place, hint: 'such as 2026-11-23T08:30:00Z' });
+    throw new TocsinError(`at is no time: ${JSON.stringify(written)}`, { place, hint: 'such as 2026-11-23T08:30:00Z' });
   return { topic, payload: bytes, receivedAt: time ?? now, isTimed: time !== null && !retain };
 }
 

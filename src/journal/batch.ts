@@ -1,6 +1,6 @@
 /**
- * The encoding of a journal batch, and its writer; `batch-reader.ts` reads it. A batch stands alone: device and metric names are written once in it, at first use,
- * and referred to by number. Every entry counts one position. Little-endian; text is UTF-8 with a 16-bit length, payloads have a 32-bit length.
+ * The encoding of a journal batch, and its writer; `batch-reader.ts` reads it. A batch stands alone: device and metric names are written
+ * once in it, at first use, and referred to by number. Every entry counts one position. Little-endian; text is UTF-8 with a 16-bit length, payloads have a 32-bit length.
  *
  *     u8 version
  *     'S' shape     u16 count, text × count                          defines the next shape number

@@ -71,7 +71,7 @@ describe('a profile is learned', { timeout: 90_000 }, () => {
         payloadlen: 2,
         payload: `${30 + step}`,
       },
-      { topic: 'soil/a2/moisture', payloadBase64: Buffer.from('31').toString('base64'), receivedAt: `2026-11-23T07:0${step}:00Z` },
+      { topic: 'soil/a2/moisture', payloadBase64: Buffer.from('31').toString('base64'), at: `2026-11-23T07:0${step}:00Z` },
       { topic: 'else/b1/data', payload: { t: step } },
     ]).flat();
     const input = `${lines.map((line) => JSON.stringify(line)).join('\n')}\n\n`;

@@ -8,6 +8,7 @@
  */
 import type { QuickJSContext, QuickJSHandle, QuickJSRuntime, QuickJSWASMModule } from 'quickjs-emscripten-core';
 import type { Clock } from '../../std/clock.ts';
+import { messageOf } from '../../std/errors.ts';
 import { ERROR, PRELUDE, RESULT, WRAP_AFTER, WRAP_BEFORE } from './prelude.ts';
 
 export interface Script {
@@ -163,7 +164,7 @@ export class Sandboxed {
       return null;
     } catch (error) {
       this.#around.breakdown();
-      return this.#problem(`it is nested too deeply (${error instanceof Error ? error.message : ''})`);
+      return this.#problem(`it is nested too deeply (${messageOf(error)})`);
     }
   }
 
@@ -190,10 +191,15 @@ export class Sandboxed {
       const rest = answer.slice(1);
       return kind === 'result' ? { kind, json: rest, isLate } : { kind, message: rest, isLate };
     } catch {
-      // Not an error of the codec's, which would have been told: the stack of V8 has ended within QuickJS.
+      // Not an error of the codec's, which would have been told: the stack of V8 has ended within QuickJS. What it says is not asked for, as
+      // a call more may find no room either.
       this.#machine = null;
       this.#around.breakdown();
-      return { kind: 'error', message: 'it broke the sandbox: it most likely calls itself without end', isLate: true };
+      return {
+        kind: 'error',
+        message: 'it broke the sandbox: it most likely calls itself without end',
+        isLate: true,
+      };
     }
   }
 

@@ -8,9 +8,10 @@
  * Source: https://www.chirpstack.io/docs/chirpstack/integrations/events.html and
  * https://www.chirpstack.io/application-server/integrations/events/ (v3).
  */
+import { textOf } from './fields.ts';
 import { type Format, type FormatMessage, type Part, readObject } from './format.ts';
 import { isObject, type JsonObject, parseJson } from './json.ts';
-import { locationOf, partOf, radioOf, readUplink, textOf } from './lorawan.ts';
+import { locationOf, partOf, radioOf, readUplink } from './lorawan.ts';
 import { lorawanUnit } from './lorawan-units.ts';
 import { Refusal } from './value.ts';
 

@@ -9,7 +9,9 @@
  *
  * Source: https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery; homeassistant/components/mqtt/abbreviations.py
  */
-import { AVAILABILITY } from './format.ts';
+
+import { AVAILABILITY } from '../../domain/device.ts';
+import { textOf } from './fields.ts';
 import { isObject, type JsonObject } from './json.ts';
 import { Refusal } from './value.ts';
 import { readTemplate, type ValueTemplate } from './value-template.ts';
@@ -211,8 +213,6 @@ function deviceOf(about: unknown, { prefix, levels, state }: Pick<Origin, 'prefi
 }
 
 const firstOf = (value: unknown): unknown => (Array.isArray(value) ? value[0] : value);
-
-const textOf = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
 
 /** `~/state` → with the base in place of the `~`. */
 function topicOf(value: unknown, base: string): string | null {

@@ -7,17 +7,11 @@
  *
  * Source: https://esphome.io/components/mqtt/
  */
+
+import { AVAILABILITY } from '../../domain/device.ts';
 import { amend } from './amend.ts';
-import {
-  AVAILABILITY,
-  beginsObject,
-  type Format,
-  type FormatMessage,
-  levelsAfterDevice,
-  type Part,
-  readObject,
-  readText,
-} from './format.ts';
+import { onOff } from './fields.ts';
+import { beginsObject, type Format, type FormatMessage, levelsAfterDevice, type Part, readObject, readText } from './format.ts';
 import { Refusal, shown } from './value.ts';
 
 const SENSORS = new Set(['sensor', 'binary_sensor', 'text_sensor']);
@@ -62,14 +56,12 @@ function readStatus({ payload }: FormatMessage): readonly Part[] | Refusal {
 function readValue({ payload }: FormatMessage, { domain, metric }: { domain: string; metric: string }): readonly Part[] | Refusal {
   if (domain !== 'text_sensor' && beginsObject(payload)) {
     const document = readObject(payload);
-    return document instanceof Refusal ? document : partOf(metric, amend(document, isOn));
+    return document instanceof Refusal ? document : partOf(metric, amend(document, onOff));
   }
   const text = readText(payload);
   if (text instanceof Refusal) return text;
   if (domain === 'text_sensor') return [{ device: null, values: { [metric]: text }, isTyped: true }];
-  return partOf(metric, isOn(text.trim()));
+  return partOf(metric, onOff(text.trim()));
 }
 
 const partOf = (metric: string, value: unknown): readonly Part[] => [{ device: null, values: { [metric]: value } }];
-
-const isOn = (raw: unknown): unknown => (raw === 'ON' ? true : raw === 'OFF' ? false : raw);

@@ -1,4 +1,4 @@
-/** What several formats do with the fields of a JSON object. */
+/** What several formats do with the fields of a message. */
 import type { JsonObject } from './json.ts';
 
 /**
@@ -15,6 +15,12 @@ export function onlineWord(text: string): boolean | null {
   const word = text.trim().toLowerCase();
   return word === 'online' ? true : word === 'offline' ? false : null;
 }
+
+/** `ON` and `OFF` as true and false; anything else as it is. */
+export const onOff = (raw: unknown): unknown => (raw === 'ON' ? true : raw === 'OFF' ? false : raw);
+
+/** A text that is not empty. */
+export const textOf = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
 
 /** A text or number that can name something; null for an empty one and for anything else. */
 export function nameOf(value: unknown): string | null {

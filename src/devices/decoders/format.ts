@@ -94,14 +94,28 @@ export const topicKey = (topic: string): string => `${TOPIC}${topic}`;
 export const topicOf = (key: string): string | null => (key.startsWith(TOPIC) ? key.slice(TOPIC.length) : null);
 const TOPIC = 'topic ';
 
-export { AVAILABILITY } from '../../domain/device.ts';
-
 /** A payload that is one JSON document; integers that a double cannot hold come as text, digit for digit. */
 export function readJson(payload: Uint8Array): unknown {
   const text = readText(payload);
   if (text instanceof Refusal) return text;
-  // Only a long run of digits can be such an integer, and the exact way costs several times as much. Digits of a fraction or inside of text are none.
-  return parseJson(text, /(?:^|[:,[\s-])\d{16}/.test(text) ? 'exact' : 'double');
+  return parseExactly(text);
+}
+
+/**
+ * Only a long run of digits can be an integer that a double cannot hold, and the exact way costs several times as much. Digits of a
+ * fraction, or inside of text, are none.
+ */
+export const parseExactly = (text: string): unknown => parseJson(text, /(?:^|[:,[\s-])\d{16}/.test(text) ? 'exact' : 'double');
+
+/** What is wrong with a message of which the parts are right goes with the first of them; where there is none, with one that says nothing else. */
+export function withRefusals(
+  parts: readonly Part[],
+  refusals: readonly Refusal[],
+  about: Omit<Part, 'values'> = { device: null },
+): readonly Part[] {
+  if (refusals.length === 0) return parts;
+  const [first = { ...about, values: {} }, ...others] = parts;
+  return [{ ...first, refusals }, ...others];
 }
 
 /** @returns a Refusal when the payload is no UTF-8 */

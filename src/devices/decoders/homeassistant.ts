@@ -8,8 +8,18 @@
  * Source: https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery
  */
 import { type Entity, readDiscovery } from './discovery.ts';
-import { beginsObject, type Format, type FormatMessage, type Learned, type Part, readObject, readText, topicKey } from './format.ts';
-import { type JsonPath, lookUp, parseJson, parsePath } from './json.ts';
+import {
+  beginsObject,
+  type Format,
+  type FormatMessage,
+  type Learned,
+  type Part,
+  parseExactly,
+  readObject,
+  readText,
+  topicKey,
+} from './format.ts';
+import { type JsonPath, lookUp, parsePath } from './json.ts';
 import { freeScalar, Refusal } from './value.ts';
 import type { ValueTemplate } from './value-template.ts';
 
@@ -113,7 +123,7 @@ function readState(payload: Uint8Array, binding: Binding): readonly Part[] | Ref
   const text = readText(payload);
   if (text instanceof Refusal) return text;
   const entities = readersOf(binding);
-  const document = entities.some(({ path }) => path !== null) ? parseJson(text, /\d{16}/.test(text) ? 'exact' : 'double') : null;
+  const document = entities.some(({ path }) => path !== null) ? parseExactly(text) : null;
   const word = beginsObject(payload) ? undefined : text.trim();
   const byDevice = new Map<string, Record<string, unknown>>();
   for (const { device, metric, path, template, words } of entities) {

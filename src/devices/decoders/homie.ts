@@ -9,16 +9,8 @@
  *
  * Source: https://homieiot.github.io/specification/ (version 5), /specification/spec-core-v4_0_0/, /specification/spec-core-v3_0_1/
  */
-import {
-  AVAILABILITY,
-  type Format,
-  type FormatMessage,
-  type Learned,
-  levelsAfterDevice,
-  type Part,
-  readObject,
-  readText,
-} from './format.ts';
+import { AVAILABILITY } from '../../domain/device.ts';
+import { type Format, type FormatMessage, type Learned, levelsAfterDevice, type Part, readObject, readText } from './format.ts';
 import { isObject, type JsonObject, parseJson } from './json.ts';
 import { freeScalar, Refusal, shown } from './value.ts';
 

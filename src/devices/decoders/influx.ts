@@ -9,8 +9,7 @@
  * A short name may be that of several series: other measurements or other tags with the same field. The first one keeps the name; what
  * the others say under the same field goes under the name of their series. The tags are labels.
  */
-import type { Format, FormatMessage, Learned, Part } from './format.ts';
-import { readText } from './format.ts';
+import { type Format, type FormatMessage, type Learned, type Part, readText, withRefusals } from './format.ts';
 import { keyed } from './json.ts';
 import { LineReader, type Point } from './line-protocol.ts';
 import { Refusal } from './value.ts';
@@ -42,16 +41,7 @@ export const influx: Format = {
       if (point instanceof Refusal) refusals.push(point);
       else parts.push(...partsOf(point, message, learned));
     }
-    const [first, ...others] = parts;
-    if (refusals.length === 0) return parts;
-    if (first !== undefined) return [{ ...first, refusals }, ...others];
-    return new Refusal(
-      'parse-error',
-      refusals
-        .slice(0, 3)
-        .map(({ detail }) => detail)
-        .join('; '),
-    );
+    return withRefusals(parts, refusals);
   },
 };
 

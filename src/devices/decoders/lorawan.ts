@@ -75,8 +75,6 @@ export function locationOf(location: unknown): JsonObject {
   return Object.fromEntries(LOCATION.flatMap((name) => (typeof location[name] === 'number' ? [[name, location[name]]] : [])));
 }
 
-export const textOf = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
-
 function contentsOf({ frame, port, decoded, at }: Uplink, message: FormatMessage): readonly Part[] | Refusal {
   const { codec } = message;
   // Frames that carry MAC commands only have no payload, and nothing to decode.

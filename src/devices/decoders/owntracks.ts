@@ -5,8 +5,10 @@
  *
  * Source: https://owntracks.org/booklet/tech/json/
  */
+
+import { AVAILABILITY } from '../../domain/device.ts';
 import { leaveOut } from './fields.ts';
-import { AVAILABILITY, type Format, type FormatMessage, type Learned, type Part, readObject } from './format.ts';
+import { type Format, type FormatMessage, type Learned, type Part, readObject } from './format.ts';
 import type { JsonObject } from './json.ts';
 import { Refusal } from './value.ts';
 

@@ -5,8 +5,10 @@
  *
  * Source: https://docs.ruuvi.com/ruuvi-gateway-firmware/gw-data-formats
  */
+
+import { AVAILABILITY } from '../../domain/device.ts';
 import { leaveOut, onlineWord } from './fields.ts';
-import { AVAILABILITY, type Format, type FormatMessage, type Part, readObject, readText } from './format.ts';
+import { type Format, type FormatMessage, type Part, readObject, readText } from './format.ts';
 import { isObject, type JsonObject, parseJson } from './json.ts';
 import { readAdvertisement } from './ruuvi-advertisement.ts';
 import { Refusal } from './value.ts';

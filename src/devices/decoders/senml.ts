@@ -11,7 +11,7 @@
  */
 import { decode as decodeCbor, type TagDecoder } from 'cborg';
 import { messageOf } from '../../std/errors.ts';
-import { type Format, type FormatMessage, type Part, readText } from './format.ts';
+import { type Format, type FormatMessage, type Part, readText, withRefusals } from './format.ts';
 import { isObject, type JsonObject, keyed, parseJson } from './json.ts';
 import { Refusal, shown } from './value.ts';
 
@@ -160,17 +160,10 @@ class Pack {
     return null;
   }
 
-  finish(): readonly Part[] | Refusal {
-    const [first, ...others] = this.#parts.map((part) => partOf(part, this.#message.receivedAt));
-    if (this.#refusals.length === 0) return first === undefined ? [] : [first, ...others];
-    if (first !== undefined) return [{ ...first, refusals: this.#refusals }, ...others];
-    const [reason = 'parse-error'] = this.#refusals.map((refusal) => refusal.reason);
-    return new Refusal(
-      reason,
-      this.#refusals
-        .slice(0, 3)
-        .map(({ detail }) => detail)
-        .join('; '),
+  finish(): readonly Part[] {
+    return withRefusals(
+      this.#parts.map((part) => partOf(part, this.#message.receivedAt)),
+      this.#refusals,
     );
   }
 

@@ -6,17 +6,10 @@
  *
  * Source: https://shelly-api-docs.shelly.cloud/gen1/#mqtt-support, https://shelly-api-docs.shelly.cloud/gen2/ComponentsAndServices/Mqtt
  */
+
+import { AVAILABILITY } from '../../domain/device.ts';
 import { amend } from './amend.ts';
-import {
-  AVAILABILITY,
-  beginsObject,
-  type Format,
-  type FormatMessage,
-  levelsAfterDevice,
-  type Part,
-  readObject,
-  readText,
-} from './format.ts';
+import { beginsObject, type Format, type FormatMessage, levelsAfterDevice, type Part, readObject, readText } from './format.ts';
 import { isObject, type JsonObject } from './json.ts';
 import { Refusal, shown } from './value.ts';
 

@@ -13,7 +13,8 @@
  *
  * Source: https://sparkplug.eclipse.org/specification/version/3.0/documents/sparkplug-specification-3.0.0.pdf
  */
-import { AVAILABILITY, type Format, type FormatMessage, type Learned, type Part, readText } from './format.ts';
+import { AVAILABILITY } from '../../domain/device.ts';
+import { type Format, type FormatMessage, type Learned, type Part, readText, withRefusals } from './format.ts';
 import { isObject, keyed, parseJson } from './json.ts';
 import { type RawValue, readPayload, type SparkplugMetric, type SparkplugPayload, type Table } from './sparkplug-payload.ts';
 import { Refusal, shown } from './value.ts';
@@ -224,9 +225,7 @@ class Readings {
   finish(): readonly Part[] {
     const parts: Part[] = [];
     for (const [at, readings] of this.#byTime) for (const values of readings) parts.push({ ...about(this.#sender), at, values });
-    if (this.#refusals.length === 0) return parts;
-    const [first = { ...about(this.#sender), values: {} }, ...others] = parts;
-    return [{ ...first, refusals: this.#refusals }, ...others];
+    return withRefusals(parts, this.#refusals, about(this.#sender));
   }
 }
 

@@ -8,8 +8,11 @@
  *
  * Source: https://tasmota.github.io/docs/MQTT/, https://tasmota.github.io/docs/JSON-Status-Responses/; units as in hatasmota's sensor.py.
  */
+
+import { AVAILABILITY } from '../../domain/device.ts';
 import { amend, namesIn } from './amend.ts';
-import { AVAILABILITY, beginsObject, type Format, type FormatMessage, type Part, readObject, readText } from './format.ts';
+import { onlineWord, onOff } from './fields.ts';
+import { beginsObject, type Format, type FormatMessage, type Part, readObject, readText } from './format.ts';
 import { isObject, type JsonObject } from './json.ts';
 import { Refusal, shown } from './value.ts';
 
@@ -65,13 +68,11 @@ function readWord(kind: string, payload: Uint8Array): JsonObject | Refusal {
   const text = readText(payload);
   if (text instanceof Refusal) return text;
   const word = text.trim();
-  if (kind !== 'LWT') return { [kind]: isOn(word) ?? word };
-  const lower = word.toLowerCase();
-  if (lower === 'online' || lower === 'offline') return { [AVAILABILITY]: lower === 'online' };
+  if (kind !== 'LWT') return { [kind]: onOff(word) };
+  const isOnline = onlineWord(word);
+  if (isOnline !== null) return { [AVAILABILITY]: isOnline };
   return new Refusal('wrong-type', `LWT is ${shown(word)}, expected Online or Offline`);
 }
-
-const isOn = (word: string): boolean | null => (word === 'ON' ? true : word === 'OFF' ? false : null);
 
 function partOf(values: JsonObject, device: string | null): Part {
   // The units come from the same place as the readings: beside them, so in an answer one level further down.
@@ -109,8 +110,8 @@ const DESCRIPTIONS = new Set(
 function judge(raw: unknown, key: string, parent: string): unknown {
   if (typeof raw === 'number') return key.endsWith('Epoch') ? null : raw;
   if (typeof raw !== 'string') return raw;
-  const word = isOn(raw);
-  if (word !== null) return word;
+  const word = onOff(raw);
+  if (word !== raw) return word;
   if (DESCRIPTIONS.has(key) || isTime(raw) || (key === 'Mode' && parent === 'Wifi')) return null;
   // Hexadecimal, whichever digits there are in it: "123456" is no number.
   if (key === 'Data' || key === 'UID') return raw.startsWith('0x') ? raw : `0x${raw}`;

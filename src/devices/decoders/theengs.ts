@@ -7,8 +7,10 @@
  *
  * Sources: https://decoder.theengs.io, https://gateway.theengs.io/use/use.html, https://docs.openmqttgateway.com/use/gateway.html
  */
+
+import { AVAILABILITY } from '../../domain/device.ts';
 import { leaveOut, nameOf, onlineWord } from './fields.ts';
-import { AVAILABILITY, type Format, type FormatMessage, type Part, readObject, readText } from './format.ts';
+import { type Format, type FormatMessage, type Part, readObject, readText } from './format.ts';
 import type { JsonObject } from './json.ts';
 import { rtl433DeviceOf, rtl433Part, rtl433UnitOf } from './rtl-433.ts';
 import { Refusal } from './value.ts';

@@ -5,8 +5,10 @@
  *
  * Source: https://thingsboard.io/docs/reference/mqtt-api/ and https://thingsboard.io/docs/reference/gateway-mqtt-api/
  */
+
+import { AVAILABILITY } from '../../domain/device.ts';
 import { leaveOut } from './fields.ts';
-import { AVAILABILITY, type Format, type FormatMessage, type Part, readJson } from './format.ts';
+import { type Format, type FormatMessage, type Part, readJson } from './format.ts';
 import { isObject, type JsonObject } from './json.ts';
 import { Refusal, shown } from './value.ts';
 

@@ -8,9 +8,10 @@
  *
  * Source: https://www.thethingsindustries.com/docs/integrations/data-formats/ and …/integrations/mqtt/.
  */
+import { textOf } from './fields.ts';
 import { type Format, type FormatMessage, type Part, readObject } from './format.ts';
 import { isObject, type JsonObject } from './json.ts';
-import { locationOf, partOf, radioOf, readUplink, textOf } from './lorawan.ts';
+import { locationOf, partOf, radioOf, readUplink } from './lorawan.ts';
 import { lorawanUnit } from './lorawan-units.ts';
 import { Refusal } from './value.ts';
 

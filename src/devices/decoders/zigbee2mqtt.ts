@@ -8,9 +8,11 @@
  *
  * Source: https://www.zigbee2mqtt.io/guide/usage/mqtt_topics_and_messages.html, …/exposes.html; lib/controller.ts for attributes.
  */
+
+import { AVAILABILITY } from '../../domain/device.ts';
 import { amend } from './amend.ts';
+import { onOff } from './fields.ts';
 import {
-  AVAILABILITY,
   beginsObject,
   type Format,
   type FormatMessage,
@@ -84,7 +86,7 @@ const LEFT_OUT = new Set(['update', 'update_available', 'device', 'last_seen', '
 
 function judge(raw: unknown, key: string, parent: string): unknown {
   if (parent === '' && LEFT_OUT.has(key)) return null;
-  return raw === 'ON' ? true : raw === 'OFF' ? false : raw;
+  return onOff(raw);
 }
 
 function readAttribute(payload: Uint8Array, levels: readonly string[]): readonly Part[] | Refusal {

@@ -63,8 +63,8 @@ export const isReminded = (state: DispatchState, entry: AlertEntry, of: { contac
 };
 
 /**
- * On each of its routes that names the contact; what was escalated to them, on each of all. What is over has left the routes that have told it, and be it to the limit: on those
- * nothing mutes it, and another route's mute is none of the contact's.
+ * On each of its routes that names the contact; what was escalated to them, on each of all. What is over has left the routes that have
+ * told it, and be it to the limit: on those nothing mutes it, and another route's mute is none of the contact's.
  */
 function isMutedFor(state: DispatchState, { alert, on, escalatedTo = [] }: AlertEntry, contact: string): boolean {
   const all = new Set([...Object.keys(on), ...state.policy.routesOf(alert).map(({ key }) => key)]);
