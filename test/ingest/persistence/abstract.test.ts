@@ -27,6 +27,9 @@ const suite = createRequire(import.meta.url)('aedes-persistence/abstract.js') as
 /** Beside streams. Exchanges are on disk only with the message that they brought: `sessions.test.ts` asks for them. */
 const QUESTIONS = ['subscriptionsByClient', 'subscriptionsByTopic', 'countOffline', 'getWill'];
 
+// Some hundred threads are started here, which would compile the same modules each.
+process.env.NODE_COMPILE_CACHE ??= temporaryFolder('compile-cache').path;
+
 const logger = pino({ level: 'silent' });
 const limits = { sessions: 0, retained: 0 };
 
