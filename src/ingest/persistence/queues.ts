@@ -41,10 +41,7 @@ export class Queues {
   constructor(database: Database, bounds: QueueBounds) {
     this.#bounds = bounds;
     this.#statements = prepare(database);
-    for (const row of database.prepare('SELECT seq, topic, length(CAST(payload AS BLOB)) AS bytes FROM message').iterate()) {
-      this.#addMessage(Number(row.seq), bytesOf(String(row.topic), Number(row.bytes)));
-    }
-    for (const row of database.prepare('SELECT session, seq FROM queue').iterate()) this.#count(Number(row.session), Number(row.seq), 1);
+    this.#recall(database);
   }
 
   /** Since it was asked for last, as to what was dropped. */
@@ -107,6 +104,19 @@ export class Queues {
     return row === undefined ? null : queuedOf(row);
   }
 
+  #recall(database: Database): void {
+    const bytes = `length(topic) + coalesce(octet_length(payload), 0) + ${MESSAGE_OVERHEAD_BYTES}`;
+    const counted = 'SELECT seq, count(*) AS queues FROM queue GROUP BY seq';
+    for (const row of database.prepare(`SELECT seq, queues, ${bytes} AS bytes FROM (${counted}) JOIN message USING (seq)`).iterate()) {
+      this.#addMessage(Number(row.seq), Number(row.bytes), Number(row.queues));
+    }
+    const lengths = `SELECT session, count(*) AS count, sum(${bytes}) AS bytes FROM queue JOIN message USING (seq) GROUP BY session`;
+    for (const row of database.prepare(lengths).iterate()) {
+      this.#lengths.set(Number(row.session), { count: Number(row.count), bytes: Number(row.bytes) });
+      this.#queued += Number(row.count);
+    }
+  }
+
   #shorten(session: number): void {
     const { countMax, bytesMax, countMaxInAll, bytesMaxInAll } = this.#bounds;
     const length = this.#lengths.get(session);
@@ -118,8 +128,8 @@ export class Queues {
     }
   }
 
-  #addMessage(seq: number, bytes: number): void {
-    this.#messages.set(seq, { queues: 0, bytes });
+  #addMessage(seq: number, bytes: number, queues = 0): void {
+    this.#messages.set(seq, { queues, bytes });
     this.#bytes += bytes;
   }
 
