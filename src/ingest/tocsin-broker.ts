@@ -171,10 +171,20 @@ export class TocsinBroker extends Aedes {
     const delivery = this as unknown as Delivery;
     delivery.counter += 1;
     const payload = qos > 0 || retain ? copyOf(packet.payload) : packet.payload;
-    const sent = { cmd: 'publish', topic, payload, qos, retain, dup: false, brokerId: this.id, brokerCounter: delivery.counter };
+    const sent = {
+      cmd: 'publish',
+      topic,
+      payload,
+      qos,
+      retain,
+      dup: false,
+      brokerId: this.id,
+      brokerCounter: delivery.counter,
+      clientId: publisher ?? undefined,
+    };
     if (qos > 0 || retain) this.#persistence.keep(sent, { isOwn, from: originOf(packet, publisher) });
     this.#delivered.add(packet);
-    delivery.mq.emit(publisher === null ? sent : { ...sent, clientId: publisher });
+    delivery.mq.emit(sent);
     return null;
   }
 
