@@ -76,7 +76,9 @@ export async function startApp(loaded: Loaded, source: ConfigSource): Promise<Ap
   const ingest = await createIngest({ ...common, decoder, partition: 0, registry, learnedUpTo });
   const learning = new LearnedFile(learnedFile, { position: learnedUpTo, learned: () => decoder.learned });
   stack.defer(() => ingest.drained());
-  const broker = await startBroker({ listeners: config.mqtt.listeners, limits: config.mqtt.limits, ingest, clock, logger, registry });
+  const path = join(config.data, 'broker.db');
+  const { listeners, limits } = config.mqtt;
+  const broker = await startBroker({ listeners, limits, path, ingest, clock, logger, registry });
   stack.defer(() => broker.close());
   alertTopics.publishThrough(broker);
   outlets.broker = broker;

@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   rules: ['domain', 'std'],
   journal: ['domain', 'std', 'sqlite'],
   history: ['domain', 'std', 'sqlite', 'journal'],
-  ingest: ['domain', 'std', 'devices', 'journal'],
+  ingest: ['domain', 'std', 'devices', 'journal', 'sqlite'],
   alerts: ['domain', 'std', 'sqlite', 'rules', 'journal'],
   notify: ['domain', 'std', 'sqlite', 'alerts'],
   replay: ['domain', 'std', 'rules', 'alerts', 'notify', 'devices', 'journal', 'history'],

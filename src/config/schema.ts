@@ -94,8 +94,8 @@ const limits = strictObject({
   connections: count().default(10_000).describe('Connections at once; 0 is no limit.'),
   connectionsPerAddress: count().default(0).describe('Checked, not enforced yet.'),
   messagesPerSecond: count().default(0).describe('Checked, not enforced yet.'),
-  sessions: count().default(20_000).describe('Checked, not enforced yet.'),
-  retained: count().default(50_000).describe('Checked, not enforced yet.'),
+  sessions: count().default(20_000).describe('Persistent sessions; 0 is no limit.'),
+  retained: count().default(50_000).describe('Retained messages; 0 is no limit.'),
   devices: count().default(100_000).describe('Devices that may be known; 0 is no limit.'),
   metricsPerDevice: count().default(500).describe('Metrics of one device; 0 is no limit.'),
 });

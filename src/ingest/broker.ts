@@ -12,6 +12,8 @@ import { TocsinError } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import { Connections, webSocketServer } from './connections.ts';
 import type { Ingest } from './ingest.ts';
+import { Noting } from './persistence/metrics.ts';
+import { openPersistence } from './persistence/open.ts';
 import { TocsinBroker } from './tocsin-broker.ts';
 
 export interface Listener {
@@ -23,7 +25,14 @@ export interface Listener {
 
 export interface BrokerOptions {
   readonly listeners: readonly Listener[];
-  readonly limits: { readonly connections: number; readonly packetBytes: number };
+  readonly limits: {
+    readonly connections: number;
+    readonly packetBytes: number;
+    readonly sessions?: number;
+    readonly retained?: number;
+  };
+  /** Where sessions, their queues and retained messages are kept; left out, they end with the process. */
+  readonly path?: string;
   readonly ingest: Ingest;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -40,9 +49,17 @@ export interface Broker {
 
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { logger, ingest } = options;
-  const broker = new TocsinBroker(options);
+  const { limits, path = ':memory:' } = options;
+  const noting = new Noting(options);
+  const persistence = await openPersistence({
+    ...options,
+    path,
+    limits: { sessions: limits.sessions ?? 0, retained: limits.retained ?? 0 },
+    onApplied: (applied) => noting.applied(applied),
+  });
+  noting.observe(persistence);
+  const broker = new TocsinBroker({ ...options, persistence });
   await broker.listen();
-  broker.watchSessions();
   broker.on('client', (client: Client) => {
     if (client.clean) ingest.sessionEnded(client.id);
   });
@@ -60,18 +77,10 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   broker.on('connectionError', (_client: Client, error: Error) => logger.debug({ reason: error.message }, 'connection closed'));
 
   const connections = new Connections(broker, options);
-  const servers: Server[] = [];
-  const urls: string[] = [];
-  for (const listener of options.listeners) {
-    const server =
-      listener.scheme === 'ws' ? webSocketServer(connections) : createServer({ noDelay: true }, (socket) => connections.accept(socket));
-    await listen(server, listener);
-    // Too many open files, say: the connection is lost, the listener is not.
-    server.on('error', (error) => logger.error({ err: error, listener: listener.scheme }, 'a connection could not be accepted'));
-    servers.push(server);
-    const { port } = server.address() as AddressInfo;
-    urls.push(`${listener.scheme}://${listener.host.includes(':') ? `[${listener.host}]` : listener.host}:${port}`);
-  }
+  const { servers, urls } = await listenOn(options.listeners, connections, logger).catch(async (error: unknown) => {
+    await persistence.destroy();
+    throw error;
+  });
   return {
     urls,
     publish: (topic, payload, { retain }) => {
@@ -91,12 +100,34 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       // What was read is made durable and acknowledged first: else its senders, told nothing, would send it again.
       connections.stopReading();
       await ingest.drained();
+      await persistence.drained();
       await connections.finish();
       await new Promise<void>((resolve) => broker.close(() => resolve()));
       connections.destroyAll();
+      await persistence.destroy();
       await Promise.all(closed);
     },
   };
+}
+
+async function listenOn(
+  listeners: readonly Listener[],
+  connections: Connections,
+  logger: Logger,
+): Promise<{ servers: Server[]; urls: string[] }> {
+  const servers: Server[] = [];
+  const urls: string[] = [];
+  for (const listener of listeners) {
+    const server =
+      listener.scheme === 'ws' ? webSocketServer(connections) : createServer({ noDelay: true }, (socket) => connections.accept(socket));
+    await listen(server, listener);
+    // Too many open files, say: the connection is lost, the listener is not.
+    server.on('error', (error) => logger.error({ err: error, listener: listener.scheme }, 'a connection could not be accepted'));
+    servers.push(server);
+    const { port } = server.address() as AddressInfo;
+    urls.push(`${listener.scheme}://${listener.host.includes(':') ? `[${listener.host}]` : listener.host}:${port}`);
+  }
+  return { servers, urls };
 }
 
 function listen(server: Server, { scheme, host, port }: Listener): Promise<void> {

@@ -4,17 +4,27 @@
  *
  * What Aedes leaves out is added here: a cap on each client's unsent output, a wait before the next CONNECT of a client whose publish
  * could not be made durable, and a shortcut past the delivery when nobody subscribes to a topic.
+ *
+ * A QoS 1 message that somebody wants is delivered and kept in that hook, too, once the journal has it: what is retained or queued for a session is
+ * then durable before the PUBACK. Aedes' own delivery, which follows the PUBACK, is left out for it.
  */
 import { Aedes, type Client, type PublishPacket } from 'aedes';
+import { NotDurable } from '../journal/group-commit.ts';
 import { backoffMs } from '../std/backoff.ts';
 import type { Clock } from '../std/clock.ts';
+import { TocsinError } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import type { Ingest } from './ingest.ts';
 import { Interest } from './interest.ts';
+import { Answers } from './persistence/answers.ts';
+import type { Origin } from './persistence/exchanges.ts';
+import type { Persistence } from './persistence/persistence.ts';
+import { fitToAedes } from './persistence/seam.ts';
 
 export interface TocsinBrokerOptions {
   readonly limits: { readonly packetBytes: number };
   readonly ingest: Ingest;
+  readonly persistence: Persistence;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -30,17 +40,25 @@ const RECONNECT_WAIT = { firstMs: 500, maxMs: 3000 };
 /** Clients remembered for having failed to publish; the oldest is forgotten first. */
 const FAILED_CLIENTS_MAX = 10_000;
 
-/** What our persistence is asked for; Aedes' own type still describes the callback form that 1.x no longer uses. */
-interface Persistence {
-  addSubscriptions(client: Client, subscriptions: readonly { topic: string }[]): Promise<unknown>;
-  removeSubscriptions(client: Client, filters: readonly string[]): Promise<unknown>;
-  cleanSubscriptions(client: Client): Promise<unknown>;
-  incomingGetPacket(client: Client, packet: { cmd?: string; messageId?: number }): Promise<unknown>;
+/** As many as Aedes takes: what comes over the wire is checked there, a will is not. */
+const TOPIC_LEVELS_MAX = 100;
+/** CONNACK with return code 3, server unavailable. */
+const CONNACK_UNAVAILABLE = Buffer.from([0x20, 2, 0, 3]);
+
+/** What Aedes has and its types leave out. */
+interface Delivery {
+  counter: number;
+  readonly mq: { emit(packet: object): void };
 }
 
 export class TocsinBroker extends Aedes {
   readonly #interest = new Interest();
   readonly #refused = new WeakSet<object>();
+  /** Delivered before their acknowledgement. */
+  readonly #delivered = new WeakSet<object>();
+  readonly #granted = new WeakSet<object>();
+  readonly #answers: Answers;
+  readonly #persistence: Persistence;
   readonly #ingest: Ingest;
   readonly #options: TocsinBrokerOptions;
   /** Failed publishes in a row and until when a CONNECT waits for it, by client. */
@@ -50,30 +68,61 @@ export class TocsinBroker extends Aedes {
     super({
       // Anything but 0 lets one stuck subscriber stall every delivery, and past 3,000 waiting messages overflow the stack.
       concurrency: 0,
+      persistence: options.persistence,
       connectTimeout: CONNECT_TIMEOUT_MS,
       drainTimeout: DRAIN_TIMEOUT_MS,
-      preConnect: (client, packet, callback) => this.#beforeConnect(packet.clientId, client, callback),
+      preConnect: (client, packet, callback) => this.#beforeConnect(packet, client, callback),
       authorizePublish: (client, packet, callback) => this.#incoming(client, packet, callback),
-      authorizeSubscribe: (_client, subscription, callback) => callback(null, subscription.topic.startsWith('$') ? null : subscription),
+      authorizeSubscribe: (_client, subscription, callback) => {
+        const isGranted = !subscription.topic.startsWith('$');
+        if (isGranted) this.#granted.add(subscription);
+        callback(null, isGranted ? subscription : null);
+      },
       authorizeForward: (client, packet) => (this.#isStuck(client) ? null : packet),
     });
     this.#options = options;
     this.#ingest = options.ingest;
+    this.#persistence = options.persistence;
+    this.#answers = new Answers(options.persistence);
+    fitToAedes(options.persistence, {
+      isGranted: (subscription) => this.#granted.has(subscription),
+      release: (client, packetId) => this.#release(client, packetId),
+    });
+    this.on('client', (client) => {
+      const session = client.clean ? undefined : this.#persistence.sessions.find(client.id);
+      if (session !== undefined) this.#persistence.sessions.connected(session);
+    });
+    this.on('clientDisconnect', (client) => {
+      const session = client.clean ? undefined : this.#persistence.sessions.find(client.id);
+      if (session !== undefined) this.#persistence.sessions.left(session);
+    });
   }
 
   /** Nobody subscribes to most sensor topics: then there is nothing to do after the acknowledgement. */
   override publish(packet: PublishPacket, client?: unknown, callback?: unknown): void {
-    // Aedes' types leave out the form with a client, which its own handlers call.
-    const publish = super.publish as (...args: unknown[]) => void;
-    const isForNobody = packet.retain !== true && !this.#interest.isWanted(packet.topic);
-    const isFromClient = typeof client === 'object' && client !== null && typeof callback === 'function';
-    if (isFromClient && (isForNobody || this.#refused.has(packet))) callback();
-    else publish.call(this, isKept(packet) ? { ...packet, payload: copyOf(packet.payload) } : packet, client, callback);
+    // Aedes' types leave out the form with a client, which its own handlers call, with null where it is gone.
+    const done = (typeof client === 'function' ? client : callback) as (error?: Error | null) => void;
+    if (packet.topic.startsWith('$')) super.publish(packet, done);
+    else if (!this.#isWanted(packet) || this.#delivered.has(packet) || this.#refused.has(packet)) done();
+    else this.#publishWanted(packet, client instanceof Object && 'id' in client ? String(client.id) : null, done);
+  }
+
+  #publishWanted(packet: PublishPacket, publisher: string | null, done: (error?: Error | null) => void): void {
+    const failure = this.#deliver(packet, publisher);
+    if (failure !== null) done(failure);
+    else if (packet.qos > 0) this.#persistence.whenDurable(done);
+    else done();
   }
 
   override subscribe(...args: Parameters<Aedes['subscribe']>): void {
-    this.#interest.add(args[0]);
-    super.subscribe(...args);
+    const [filter, deliver, subscribed] = args;
+    this.#interest.add(filter);
+    const served = this.#persistence.subscribed(filter);
+    super.subscribe(filter, deliver, () => {
+      // Aedes asks for what is retained in this turn, when all filters of the packet have got here.
+      setImmediate(served);
+      subscribed();
+    });
   }
 
   override unsubscribe(...args: Parameters<Aedes['unsubscribe']>): void {
@@ -89,6 +138,9 @@ export class TocsinBroker extends Aedes {
       return;
     }
     const packetId = packet.messageId;
+    // Handed on as it is where it can be: what each message of a group keeps until its fsync is what the collector has to carry.
+    const answer = this.#failures.size === 0 || client === null ? callback : this.#forgetting(client.id, callback);
+    const name = client?.id ?? null;
     this.#ingest.accept(
       {
         topic: packet.topic,
@@ -97,11 +149,43 @@ export class TocsinBroker extends Aedes {
         qos: packetId === undefined && packet.qos === 2 ? 1 : packet.qos,
         dup: packet.dup,
         packetId: packetId ?? 0,
-        client: client?.id ?? null,
+        client: name,
       },
-      // Handed on as it is: what each message of a group keeps until its fsync is what the collector has to carry.
-      this.#failures.size === 0 || client === null ? callback : this.#forgetting(client.id, callback),
+      packet.qos === 1 && this.#isWanted(packet)
+        ? this.#answers.taking(name, () => this.#deliver(packet, name), answer)
+        : this.#answers.following(name, answer),
     );
+  }
+
+  #isWanted({ topic, qos, retain }: PublishPacket): boolean {
+    return retain || this.#interest.isWanted(topic) || (qos > 0 && this.#persistence.sessions.isWanted(topic));
+  }
+
+  /** To those who are here, and into what is kept for those who are not. Answers why it was not taken, or null. */
+  #deliver(packet: PublishPacket, publisher: string | null): Error | null {
+    const { topic, qos, retain } = packet;
+    if (topic.length > TOPIC_LEVELS_MAX && topic.split('/').length > TOPIC_LEVELS_MAX) return new Error('the topic has too many levels');
+    const isOwn = topic.startsWith(OWN_TOPIC);
+    if (qos > 0 && this.#persistence.isOverloaded && !isOwn) return new NotDurable('too much waits to be written for sessions');
+    // Aedes' types leave out both: they count messages, and hand them to subscriptions.
+    const delivery = this as unknown as Delivery;
+    delivery.counter += 1;
+    const payload = qos > 0 || retain ? copyOf(packet.payload) : packet.payload;
+    const sent = {
+      cmd: 'publish',
+      topic,
+      payload,
+      qos,
+      retain,
+      dup: false,
+      brokerId: this.id,
+      brokerCounter: delivery.counter,
+      clientId: publisher ?? undefined,
+    };
+    if (qos > 0 || retain) this.#persistence.keep(sent, { isOwn, from: originOf(packet, publisher) });
+    this.#delivered.add(packet);
+    delivery.mq.emit(sent);
+    return null;
   }
 
   /** A publish that is made durable ends the client's waits. */
@@ -119,8 +203,18 @@ export class TocsinBroker extends Aedes {
     this.#failures.set(client, { count, untilMs: this.#options.clock.monotonicMs() + backoffMs(count, RECONNECT_WAIT) });
   }
 
-  #beforeConnect(clientId: string, client: Client, callback: (error: Error | null, success: boolean) => void): void {
+  #beforeConnect(
+    { clientId, clean = true }: { readonly clientId: string; readonly clean?: boolean },
+    client: Client,
+    callback: (error: Error | null, success: boolean) => void,
+  ): void {
     const { clock } = this.#options;
+    if (!clean && !this.#persistence.sessions.canBegin(clientId)) {
+      this.#persistence.sessions.refuse();
+      client.conn.write(CONNACK_UNAVAILABLE);
+      callback(new TocsinError(`no room for a session of ${clientId}`, { hint: 'raise mqtt.limits.sessions' }), false);
+      return;
+    }
     const waitMs = (this.#failures.get(clientId)?.untilMs ?? 0) - clock.monotonicMs();
     // Clients resend at once: without a wait a full disk becomes a storm of reconnections. It counts from the failure, so
     // that a client which tries again and again gets in.
@@ -147,34 +241,11 @@ export class TocsinBroker extends Aedes {
     client.conn.destroy();
     return true;
   }
-
-  /** Once `listen` has made the persistence, and before a client connects. */
-  watchSessions(): void {
-    // Aedes' types do not declare `persistence`; these four methods are the ones it calls (aedes-persistence 11).
-    const { persistence } = this as unknown as { persistence: Persistence };
-    const { addSubscriptions, removeSubscriptions, cleanSubscriptions, incomingGetPacket } = persistence;
-    persistence.addSubscriptions = (client, subscriptions) => {
-      for (const { topic } of subscriptions) this.#interest.addToSession(client.id, topic);
-      return addSubscriptions.call(persistence, client, subscriptions);
-    };
-    persistence.removeSubscriptions = (client, filters) => {
-      for (const filter of filters) this.#interest.removeFromSession(client.id, filter);
-      return removeSubscriptions.call(persistence, client, filters);
-    };
-    persistence.cleanSubscriptions = (client) => {
-      this.#interest.removeSession(client.id);
-      return cleanSubscriptions.call(persistence, client);
-    };
-    // Called for PUBREL before PUBCOMP is written: the identifier may be used again once its release is durable.
-    persistence.incomingGetPacket = async (client, packet) => {
-      if (packet.cmd === 'pubrel' && packet.messageId !== undefined) await this.#release(client, packet.messageId);
-      return incomingGetPacket.call(persistence, client, packet);
-    };
-  }
 }
 
-/** What the broker keeps in memory: as retained, or for a session that is away. */
-const isKept = (packet: PublishPacket): boolean => packet.retain === true || packet.qos > 0;
+/** The exchange that a QoS 2 message came in; a will came in none. */
+const originOf = ({ qos, messageId }: PublishPacket, publisher: string | null): Origin | null =>
+  qos === 2 && publisher !== null && messageId !== undefined ? { client: publisher, messageId } : null;
 
 /** As parsed, a payload is a slice of all that was read from the socket with it, and would keep that in memory. */
 function copyOf(payload: string | Buffer): Buffer {

@@ -44,14 +44,16 @@ describe('a thread', { timeout: 120_000 }, () => {
     },
   );
 
-  it.each(DEATHS)('of the journal that %s ends the process with status 70: without it nothing can be promised', async (_, expression) => {
+  const LAST = ['journal', 'broker'].flatMap((thread) => DEATHS.map(([how, expression]) => ({ thread, how, expression })));
+  it.each(LAST)('of the $thread that $how ends the process with status 70: without it nothing can be promised', async (death) => {
+    const { thread, expression } = death;
     using folder = temporaryFolder('thread');
     await writeServerConfig(folder.path, { rules: [] });
     await using server = await startServer({ folder: folder.path, environment: WITH_DEBUGGER });
-    await evaluateInThread(server, 'sqlite-worker', expression);
+    await evaluateInThread(server, thread === 'journal' ? 'sqlite-worker' : 'broker-worker', expression);
     await eventually('its end', 10_000, () => !server.isRunning());
     expect(await server.ended).toEqual({ code: 70, signal: null });
-    expect(server.stderrTail()).toContain("the journal's thread ");
+    expect(server.stderrTail()).toContain(`the ${thread}'s thread `);
     await using next = await startServer({ folder: folder.path });
     expect((await next.get('/readyz')).status).toBe(200);
   });
