@@ -42,7 +42,6 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { logger, ingest } = options;
   const broker = new TocsinBroker(options);
   await broker.listen();
-  broker.watchSessions();
   broker.on('client', (client: Client) => {
     if (client.clean) ingest.sessionEnded(client.id);
   });

@@ -11,6 +11,8 @@ import type { Clock } from '../std/clock.ts';
 import type { Logger } from '../std/logger.ts';
 import type { Ingest } from './ingest.ts';
 import { Interest } from './interest.ts';
+import { mend } from './mending/mending.ts';
+import { isMarker } from './mending/persistence.ts';
 
 export interface TocsinBrokerOptions {
   readonly limits: { readonly packetBytes: number };
@@ -54,7 +56,8 @@ export class TocsinBroker extends Aedes {
       drainTimeout: DRAIN_TIMEOUT_MS,
       preConnect: (client, packet, callback) => this.#beforeConnect(packet.clientId, client, callback),
       authorizePublish: (client, packet, callback) => this.#incoming(client, packet, callback),
-      authorizeSubscribe: (_client, subscription, callback) => callback(null, subscription.topic.startsWith('$') ? null : subscription),
+      authorizeSubscribe: (_client, subscription, callback) =>
+        callback(null, isMarker(subscription) || subscription.topic.startsWith('$') ? null : subscription),
       authorizeForward: (client, packet) => (this.#isStuck(client) ? null : packet),
     });
     this.#options = options;
@@ -148,8 +151,13 @@ export class TocsinBroker extends Aedes {
     return true;
   }
 
-  /** Once `listen` has made the persistence, and before a client connects. */
-  watchSessions(): void {
+  override async listen(): Promise<void> {
+    await super.listen();
+    this.#watchSessions();
+    mend(this, this.#options.clock);
+  }
+
+  #watchSessions(): void {
     // Aedes' types do not declare `persistence`; these four methods are the ones it calls (aedes-persistence 11).
     const { persistence } = this as unknown as { persistence: Persistence };
     const { addSubscriptions, removeSubscriptions, cleanSubscriptions, incomingGetPacket } = persistence;
