@@ -72,10 +72,12 @@ export class Delivery {
     const { broker, store } = this.#options;
     const granted = subscriptions.filter(({ qos }: { readonly qos: number }) => qos !== REFUSED);
     // All are asked for at once: what is published from now on is delivered as it comes.
-    const streams = granted.map(({ topic, qos }) => ({ qos, stream: store.createRetainedStreamCombi([topic]) }));
-    for (const { qos, stream } of streams) {
+    const streams = granted.map(({ topic, qos }) => ({ topic, qos, stream: store.createRetainedStreamCombi([topic]) }));
+    for (const { topic, qos, stream } of streams) {
       for await (const packet of stream as AsyncIterable<Outgoing>) {
         if (this.#client.closed) return;
+        // A wildcard in the first level finds `$` topics in the store.
+        if (!filterMatches(topic, packet.topic)) continue;
         const retained = { ...packet, brokerId: broker.id, brokerCounter: ++broker.counter, dup: false, retain: true };
         await this.#sendKept({ ...retained, qos: Math.min(qos, packet.qos), messageId: undefined });
       }

@@ -5,6 +5,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { createDecoder } from '../../../src/devices/decode.ts';
 import { type Broker, startBroker } from '../../../src/ingest/broker.ts';
 import { createIngest } from '../../../src/ingest/ingest.ts';
+import { readBatch } from '../../../src/journal/batch-reader.ts';
 import { createMemoryJournal } from '../../../src/journal/memory.ts';
 import { systemClock as clock } from '../../../src/std/clock.ts';
 import type { Target } from './raw-client.ts';
@@ -13,7 +14,10 @@ export interface OwnBroker {
   readonly broker: Broker;
   readonly target: Target;
   readonly webSocketUrl: string;
+  /** Once: what comes after is ignored. */
   stop(): Promise<void>;
+  /** The devices of the readings that were journaled. */
+  journaled(): Promise<string[]>;
 }
 
 /** @returns the broker's address, once it runs */
@@ -45,14 +49,22 @@ export async function runOwnBroker(): Promise<OwnBroker> {
     registry,
   });
   const [url = '', webSocketUrl = ''] = broker.urls;
+  let isStopped = false;
   return {
     broker,
     target: { host: '127.0.0.1', port: Number(new URL(url).port) },
     webSocketUrl,
     async stop() {
+      if (isStopped) return;
+      isStopped = true;
       await broker.close();
       await ingest.drained();
-      await journal.close();
+    },
+    async journaled() {
+      const devices: string[] = [];
+      const { batches } = await journal.read('test', 0, 0, { bytesMax: 1e6, waitMs: 0 });
+      for (const { bytes } of batches) readBatch(bytes, { reading: ({ device }) => void devices.push(device.id) });
+      return devices;
     },
   };
 }
