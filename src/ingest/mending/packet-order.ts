@@ -38,11 +38,11 @@ class PacketOrder {
   attach(): void {
     const client = this.#client;
     const parser = client._parser;
-    const listeners = parser.listeners('packet');
+    // Aedes' own, which takes what it is called on for the parser.
+    const [begin] = parser.listeners('packet');
+    if (begin === undefined) throw new Error('Aedes listens for no packets: another version than it is meant for');
     parser.removeAllListeners('packet');
-    this.#begin = (packet) => {
-      for (const listener of listeners) listener.call(parser, packet);
-    };
+    this.#begin = begin.bind(parser);
     parser.on('packet', (packet: Incoming) => this.#receive(packet));
     this.#nextBatch = client._nextBatch;
     client._nextBatch = (error) => this.#done(error);
@@ -51,6 +51,12 @@ class PacketOrder {
   }
 
   #receive(packet: Incoming): void {
+    // By far the most.
+    if (packet.cmd === 'publish' && !this.#isAlone && this.#waiting.length === 0) {
+      this.#running += 1;
+      this.#begin(packet);
+      return;
+    }
     if (this.#isOver) return;
     if (packet.cmd === 'disconnect') {
       this.#isOver = true;
@@ -80,7 +86,7 @@ class PacketOrder {
 
   #done(error?: Error | null): void {
     this.#running -= 1;
-    if (this.#running === 0) this.#isAlone = false;
+    if (this.#running === 0) this.#isAlone = this.#isOver;
     if (error || this.#waiting.length === 0) {
       this.#nextBatch(error);
       return;
