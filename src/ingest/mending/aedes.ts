@@ -50,7 +50,6 @@ export interface AedesPersistence {
   subscriptionsByClient(client: ClientName): Promise<readonly Subscription[]>;
   addSubscriptions(client: ClientName, subscriptions: readonly Subscription[]): Promise<unknown>;
   cleanSubscriptions(client: ClientName): Promise<unknown>;
-  outgoingEnqueue(to: { readonly clientId: string }, packet: Outgoing): Promise<unknown>;
   outgoingEnqueueCombi(to: readonly { readonly clientId: string; readonly qos: number }[], packet: Outgoing): Promise<unknown>;
   outgoingUpdate(client: ClientName, packet: { readonly cmd: string; messageId?: number | undefined }): Promise<unknown>;
   outgoingClearMessageId(client: ClientName, packet: { readonly messageId?: number | undefined }): Promise<unknown>;

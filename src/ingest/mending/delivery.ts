@@ -122,7 +122,7 @@ export class Delivery {
       await new Promise<void>((resolve) => this.#send({ ...packet, messageId }, resolve));
       return;
     }
-    await this.#options.store.outgoingEnqueue({ clientId: this.#client.id }, packet);
+    await this.#options.store.outgoingEnqueueCombi([{ clientId: this.#client.id, qos: packet.qos }], packet);
     if (this.#isLive) await this.#sendQueued(packet);
     else this.#hasMore = true;
   }

@@ -25,7 +25,6 @@ export function mendPersistence(broker: AedesBroker, deliveryTo: (client: object
     subscriptionsByClient: persistence.subscriptionsByClient.bind(persistence),
     addSubscriptions: persistence.addSubscriptions.bind(persistence),
     cleanSubscriptions: persistence.cleanSubscriptions.bind(persistence),
-    outgoingEnqueue: persistence.outgoingEnqueue.bind(persistence),
     outgoingEnqueueCombi: persistence.outgoingEnqueueCombi.bind(persistence),
     outgoingUpdate: persistence.outgoingUpdate.bind(persistence),
     outgoingClearMessageId: persistence.outgoingClearMessageId.bind(persistence),
