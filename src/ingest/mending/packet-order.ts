@@ -13,7 +13,7 @@ import type { Subscription } from 'aedes';
 import type { AedesClient, Incoming } from './aedes.ts';
 import { subackBytes } from './wire.ts';
 
-const ORDERED: ReadonlySet<string> = new Set(['connect', 'subscribe', 'unsubscribe', 'disconnect']);
+const ORDERED: ReadonlySet<string> = new Set(['subscribe', 'unsubscribe', 'disconnect']);
 
 export function keepOrder(client: AedesClient): void {
   new PacketOrder(client).attach();
