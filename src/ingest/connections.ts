@@ -88,6 +88,10 @@ export function webSocketServer(connections: Connections): Server {
   const webSockets = new WebSocketServer({ server, handleProtocols: (protocols) => (protocols.has('mqtt') ? 'mqtt' : false) });
   // It repeats the server's errors, which are heard where they arise; unheard here, they would end the process.
   webSockets.on('error', () => undefined);
-  webSockets.on('connection', (socket) => connections.accept(createWebSocketStream(socket)));
+  webSockets.on('connection', (socket) => {
+    // MQTT comes in binary frames only [MQTT-6.0.0-1].
+    socket.on('message', (_data, isBinary) => isBinary || socket.terminate());
+    connections.accept(createWebSocketStream(socket));
+  });
   return server;
 }

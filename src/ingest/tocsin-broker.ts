@@ -16,6 +16,7 @@ import { TocsinError } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import type { Ingest } from './ingest.ts';
 import { Interest } from './interest.ts';
+import { mend } from './mending/mending.ts';
 import { Answers } from './persistence/answers.ts';
 import type { Origin } from './persistence/exchanges.ts';
 import type { Persistence } from './persistence/persistence.ts';
@@ -240,6 +241,11 @@ export class TocsinBroker extends Aedes {
     this.#options.logger.warn({ client: client.id, waiting }, 'subscriber disconnected: it does not read what it subscribed to');
     client.conn.destroy();
     return true;
+  }
+
+  override async listen(): Promise<void> {
+    await super.listen();
+    mend(this, this.#options.clock);
   }
 }
 
