@@ -1,7 +1,6 @@
 /** Statements that our broker does not hold to yet, by the start of their key, with the reason. One that holds fails until it is taken off. */
 
 const GATE = 'the gate in front of Aedes checks this';
-const PERSISTENCE = 'the persistence of our own does this';
 
 const PENDING: Readonly<Record<string, string>> = {
   '[MQTT-1.5.3-1]': GATE,
@@ -29,14 +28,6 @@ const PENDING: Readonly<Record<string, string>> = {
   '[MQTT-4.7.1-3] a wildcard is a level of its own, and # the last: ++': GATE,
   '[MQTT-4.7.3-2]': GATE,
   '[MQTT-4.8.0-1] a protocol violation ends': GATE,
-  '[MQTT-3.3.1-6] a new subscription gets what is retained on the topics it matches: /+': PERSISTENCE,
-  '[MQTT-4.3.3-1] several QoS 2 exchanges': PERSISTENCE,
-  '[MQTT-4.6.0-6] also where only some are retained (QoS 0)': PERSISTENCE,
-  '[MQTT-4.6.0-6] also where only some are retained (QoS 2)': PERSISTENCE,
-  '[MQTT-4.7.1-3] /+ matches /:': PERSISTENCE,
-  '[MQTT-4.7.1-3] /+/+ matches //': PERSISTENCE,
-  '[MQTT-4.7.1-3] /+/b matches //b': PERSISTENCE,
-  '[MQTT-4.7.1-3] /a/+ matches /a/': PERSISTENCE,
 };
 
 export const pendingReason = (key: string): string | undefined => Object.entries(PENDING).find(([start]) => key.startsWith(start))?.[1];
