@@ -10,9 +10,13 @@ import { NotDurable } from '../journal/group-commit.ts';
 import type { Clock } from '../std/clock.ts';
 import { TocsinError } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
-import { Connections, webSocketServer } from './connections.ts';
+import { type ConnectionLimits, Connections, webSocketServer } from './connections.ts';
+import { Refusals } from './gate/refusals.ts';
 import type { Ingest } from './ingest.ts';
 import { TocsinBroker } from './tocsin-broker.ts';
+
+/** After so long without a word the kernel asks whether the other side is still there: a client may have asked for no keepalive. */
+const PROBE_MS = 60_000;
 
 export interface Listener {
   readonly scheme: 'mqtt' | 'ws';
@@ -23,7 +27,7 @@ export interface Listener {
 
 export interface BrokerOptions {
   readonly listeners: readonly Listener[];
-  readonly limits: { readonly connections: number; readonly packetBytes: number };
+  readonly limits: ConnectionLimits;
   readonly ingest: Ingest;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -40,7 +44,8 @@ export interface Broker {
 
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { logger, ingest } = options;
-  const broker = new TocsinBroker(options);
+  const refusals = new Refusals(options);
+  const broker = new TocsinBroker({ ...options, refusals });
   await broker.listen();
   broker.watchSessions();
   broker.on('client', (client: Client) => {
@@ -59,12 +64,15 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   });
   broker.on('connectionError', (_client: Client, error: Error) => logger.debug({ reason: error.message }, 'connection closed'));
 
-  const connections = new Connections(broker, options);
+  const connections = new Connections(broker, { ...options, refusals });
   const servers: Server[] = [];
   const urls: string[] = [];
   for (const listener of options.listeners) {
     const server =
-      listener.scheme === 'ws' ? webSocketServer(connections) : createServer({ noDelay: true }, (socket) => connections.accept(socket));
+      listener.scheme === 'ws'
+        ? webSocketServer(connections, options.limits.packetBytes)
+        : createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: PROBE_MS }, (socket) => connections.accept(socket, socket));
+    connections.admitFrom(server);
     await listen(server, listener);
     // Too many open files, say: the connection is lost, the listener is not.
     server.on('error', (error) => logger.error({ err: error, listener: listener.scheme }, 'a connection could not be accepted'));

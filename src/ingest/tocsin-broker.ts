@@ -8,20 +8,21 @@
 import { Aedes, type Client, type PublishPacket } from 'aedes';
 import { backoffMs } from '../std/backoff.ts';
 import type { Clock } from '../std/clock.ts';
-import type { Logger } from '../std/logger.ts';
+import type { Refusals } from './gate/refusals.ts';
+import { SUBSCRIPTIONS_MAX, SubscriptionLimit } from './gate/subscription-limit.ts';
 import type { Ingest } from './ingest.ts';
 import { Interest } from './interest.ts';
 
 export interface TocsinBrokerOptions {
-  readonly limits: { readonly packetBytes: number };
   readonly ingest: Ingest;
+  readonly refusals: Refusals;
   readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /** Topics below these belong to the program. */
 const OWN_TOPIC = 'tocsin/';
-const CONNECT_TIMEOUT_MS = 5000;
+/** Behind the gate's own, which is shorter. */
+const CONNECT_TIMEOUT_MS = 10_000;
 const DRAIN_TIMEOUT_MS = 10_000;
 /** What may wait in memory for one slow subscriber before it is disconnected. */
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
@@ -29,6 +30,9 @@ const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 const RECONNECT_WAIT = { firstMs: 500, maxMs: 3000 };
 /** Clients remembered for having failed to publish; the oldest is forgotten first. */
 const FAILED_CLIENTS_MAX = 10_000;
+
+/** Aedes' own, which its types leave out. */
+const unregister = (Aedes.prototype as unknown as { unregisterClient(client: Client): void }).unregisterClient;
 
 /** What our persistence is asked for; Aedes' own type still describes the callback form that 1.x no longer uses. */
 interface Persistence {
@@ -40,6 +44,7 @@ interface Persistence {
 
 export class TocsinBroker extends Aedes {
   readonly #interest = new Interest();
+  readonly #subscriptions = new SubscriptionLimit();
   readonly #refused = new WeakSet<object>();
   readonly #ingest: Ingest;
   readonly #options: TocsinBrokerOptions;
@@ -54,11 +59,21 @@ export class TocsinBroker extends Aedes {
       drainTimeout: DRAIN_TIMEOUT_MS,
       preConnect: (client, packet, callback) => this.#beforeConnect(packet.clientId, client, callback),
       authorizePublish: (client, packet, callback) => this.#incoming(client, packet, callback),
-      authorizeSubscribe: (_client, subscription, callback) => callback(null, subscription.topic.startsWith('$') ? null : subscription),
+      authorizeSubscribe: (client, subscription, callback) =>
+        callback(null, this.#maySubscribe(client, subscription.topic) ? subscription : null),
       authorizeForward: (client, packet) => (this.#isStuck(client) ? null : packet),
     });
     this.#options = options;
     this.#ingest = options.ingest;
+    this.on('unsubscribe', (filters, client) => this.#subscriptions.forget(client, filters));
+  }
+
+  /** A client's connection may end long after another took its name: then it is the other's registration, not its own. */
+  unregisterClient(client: Client): void {
+    // Aedes' types leave out `clients` and this method.
+    const { clients } = this as unknown as { clients: Record<string, Client> };
+    if (clients[client.id] === client) unregister.call(this, client);
+    else (this as { connectedClients: number }).connectedClients -= 1;
   }
 
   /** Nobody subscribes to most sensor topics: then there is nothing to do after the acknowledgement. */
@@ -82,7 +97,7 @@ export class TocsinBroker extends Aedes {
   }
 
   #incoming(client: Client | null, packet: PublishPacket, callback: (error?: Error | null) => void): void {
-    if (packet.topic.startsWith(OWN_TOPIC) || packet.topic.startsWith('$') || packet.payload.length > this.#options.limits.packetBytes) {
+    if (packet.topic.startsWith(OWN_TOPIC) || packet.topic.startsWith('$')) {
       // Acknowledged and dropped: an error would close the connection, and the device would send it again for ever.
       this.#refused.add(packet);
       this.#ingest.refuse(packet.qos, callback);
@@ -139,11 +154,18 @@ export class TocsinBroker extends Aedes {
     }
   }
 
+  #maySubscribe(client: Client, filter: string): boolean {
+    if (filter.startsWith('$')) return false;
+    if (this.#subscriptions.admits(client, filter)) return true;
+    this.#options.refusals.note('subscriptions', { client: client.id, detail: `more than ${SUBSCRIPTIONS_MAX}` });
+    return false;
+  }
+
   #isStuck(client: Client): boolean {
     if (client.conn.destroyed) return true;
     const waiting = client.conn.writableLength;
     if (waiting <= OUTPUT_BYTES_MAX) return false;
-    this.#options.logger.warn({ client: client.id, waiting }, 'subscriber disconnected: it does not read what it subscribed to');
+    this.#options.refusals.note('slow-reader', { client: client.id, detail: `${waiting} bytes wait for it` });
     client.conn.destroy();
     return true;
   }
