@@ -8,7 +8,7 @@
 import { Aedes, type Client, type PublishPacket } from 'aedes';
 import { backoffMs } from '../std/backoff.ts';
 import type { Clock } from '../std/clock.ts';
-import type { Refusals } from './gate/refusals.ts';
+import { Fault, type Refusals } from './gate/refusals.ts';
 import { SUBSCRIPTIONS_MAX, SubscriptionLimit } from './gate/subscription-limit.ts';
 import type { Ingest } from './ingest.ts';
 import { Interest } from './interest.ts';
@@ -28,6 +28,8 @@ const DRAIN_TIMEOUT_MS = 10_000;
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 /** At most as long as clients commonly wait for CONNACK: who gives up before would never get in again. */
 const RECONNECT_WAIT = { firstMs: 500, maxMs: 3000 };
+/** Begun at QoS 2 and not released, of one session: over all its connections, which Aedes' own bound of as many forgets. */
+const OPEN_MESSAGES_MAX = 1000;
 /** Clients remembered for having failed to publish; the oldest is forgotten first. */
 const FAILED_CLIENTS_MAX = 10_000;
 
@@ -104,6 +106,17 @@ export class TocsinBroker extends Aedes {
       return;
     }
     const packetId = packet.messageId;
+    if (
+      packet.qos === 2 &&
+      packetId !== undefined &&
+      client !== null &&
+      this.#ingest.hasTooManyOpen(client.id, packetId, OPEN_MESSAGES_MAX)
+    ) {
+      const fault = new Fault('open-messages', `more than ${OPEN_MESSAGES_MAX} at once`);
+      this.#options.refusals.note(fault.reason, { client: client.id, detail: fault.message });
+      callback(fault);
+      return;
+    }
     this.#ingest.accept(
       {
         topic: packet.topic,

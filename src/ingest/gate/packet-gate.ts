@@ -70,6 +70,7 @@ export class PacketGate {
   #deadlineMs: number;
   #isBridge = false;
   #isTaking = false;
+  #wasAsked = false;
   /** Of the present dose. */
   #left = 0;
   #messages = 0;
@@ -124,7 +125,10 @@ export class PacketGate {
 
   #mayRead(read: () => unknown): boolean {
     // Aedes asks as soon as a packet is answered, also in the midst of a chunk.
-    if (this.#isTaking) return false;
+    if (this.#isTaking) {
+      this.#wasAsked = true;
+      return false;
+    }
     if (this.#phase === CONNECTING) {
       if (this.#client?.connackSent !== true) return false;
       this.#phase = OPEN;
@@ -150,11 +154,12 @@ export class PacketGate {
 
   #take(chunk: Buffer): void {
     this.#isTaking = true;
+    this.#wasAsked = false;
     this.#left = this.#rate === null ? DOSE : Math.min(DOSE, this.#rate.available());
     this.#messages = 0;
     try {
       const end = this.#takePackets(chunk);
-      if (end < chunk.length && this.#phase !== CLOSED) this.#connection.unshift(chunk.subarray(end));
+      if (end < chunk.length && this.#phase !== CLOSED) this.#putBack(chunk.subarray(end));
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       this.fail(error);
@@ -162,6 +167,12 @@ export class PacketGate {
       this.#rate?.spend(this.#messages);
       this.#isTaking = false;
     }
+  }
+
+  #putBack(rest: Buffer): void {
+    this.#connection.unshift(rest);
+    // Aedes was told that there is nothing, and a stream whose end has come already does not say that there is.
+    if (this.#wasAsked) setImmediate(() => this.#connection.emit('readable'));
   }
 
   /** @returns up to where the chunk was taken: less than its length when the dose is spent */

@@ -12,7 +12,7 @@ export const REFUSED_TOPIC = 'tocsin/refused';
 
 /** Aedes' own bound: its matchers throw beyond. */
 const LEVELS_MAX = 100;
-const SLOTS = 4096;
+const SLOTS = 16_384;
 const REMEMBERED_BYTES_MAX = 128;
 const SLASH = 0x2f;
 const PLUS = 0x2b;
@@ -52,35 +52,30 @@ export function isTooDeep(bytes: Buffer, start: number, end: number): boolean {
   return levels > LEVELS_MAX;
 }
 
-/** Shared by all connections; a name takes the place of another whose bytes happen to fall into its slot. */
+/** Shared by all connections; a name takes the place of another that happens to fall into its slot. Only ASCII is remembered. */
 export class TopicNames {
-  readonly #bytes: (Buffer | undefined)[] = new Array(SLOTS).fill(undefined);
   readonly #names: string[] = new Array(SLOTS).fill('');
 
   /** The name, or `REFUSED_TOPIC` for one that is too deep to be handed on. */
   nameAt(bytes: Buffer, start: number, end: number): string {
     let hash = end - start;
-    for (let index = start; index < end; index++) hash = (Math.imul(hash, 31) + (bytes[index] as number)) | 0;
-    const slot = (hash ^ (hash >>> 12)) & (SLOTS - 1);
-    const known = this.#bytes[slot];
-    if (known !== undefined && isSame(known, bytes, start, end)) return this.#names[slot] as string;
-    return this.#learn(slot, bytes, start, end);
+    for (let index = start; index < end; index++) hash = Math.imul(hash ^ (bytes[index] as number), 0x01000193);
+    const slot = (hash ^ (hash >>> 15)) & (SLOTS - 1);
+    const known = this.#names[slot] as string;
+    return start < end && isSame(known, bytes, start, end) ? known : this.#learn(slot, bytes, start, end);
   }
 
   #learn(slot: number, bytes: Buffer, start: number, end: number): string {
     const name = nameAt(bytes, start, end);
     if (isTooDeep(bytes, start, end)) return REFUSED_TOPIC;
-    if (end - start > REMEMBERED_BYTES_MAX) return name;
-    const copy = Buffer.allocUnsafeSlow(end - start);
-    copy.set(bytes.subarray(start, end));
-    this.#bytes[slot] = copy;
-    this.#names[slot] = name;
+    const isAscii = name.length === end - start;
+    if (isAscii && name.length <= REMEMBERED_BYTES_MAX) this.#names[slot] = name;
     return name;
   }
 }
 
-function isSame(known: Buffer, bytes: Buffer, start: number, end: number): boolean {
+function isSame(known: string, bytes: Buffer, start: number, end: number): boolean {
   if (known.length !== end - start) return false;
-  for (let index = 0; index < known.length; index++) if (known[index] !== bytes[start + index]) return false;
+  for (let index = 0; index < known.length; index++) if (known.charCodeAt(index) !== bytes[start + index]) return false;
   return true;
 }
