@@ -65,7 +65,7 @@ export class Connections {
     this.#readGate = new ReadGate({ waiting: () => ingest.waiting(), whenAnswered: (callback) => ingest.whenAnswered(callback), clock });
     const unfinished = new UnfinishedPackets(UNFINISHED_BYTES_MAX);
     const wills = new WillBudget(WILL_BYTES_MAX);
-    this.#gateOptions = { limits, clock, refusals, names: new TopicNames(), unfinished, wills };
+    this.#gateOptions = { limits, clock, refusals, names: new TopicNames(), unfinished, wills, asking: () => this.#readGate.asking };
     this.#watch = new GateWatch({ clock, unsentBytesMax: UNSENT_BYTES_MAX });
     this.#refused = new Counter({
       name: 'tocsin_mqtt_connections_refused_total',

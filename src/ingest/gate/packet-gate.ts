@@ -34,6 +34,8 @@ export interface GateOptions {
   readonly names: TopicNames;
   readonly unfinished: UnfinishedPackets;
   readonly wills: WillBudget;
+  /** How many connections wait to be read. */
+  readonly asking: () => number;
 }
 
 /** What Aedes 1.2 has beyond its types: lib/client.js. */
@@ -55,10 +57,12 @@ const CONNACK_WAIT_MS = 30_000;
 const PACKET_WAIT_MS = 30_000;
 /** For a client to read why it was refused. */
 const LINGER_MS = 1000;
-/** What is handed on at once: about as many telemetry messages as a chunk holds. */
-const DOSE = 1000;
-/** What a topic filter costs, in messages. */
+/** What is handed on at once, in messages: about as many as a chunk holds, less the more connections wait for their turn. */
+const DOSE_MAX = 1000;
+const DOSE_MIN = 50;
+/** What others cost, in messages: a topic filter so many, PINGREQ because nobody in good faith sends two in a row. */
 const FILTER_COST = 20;
+const PING_COST = 10;
 
 export class PacketGate {
   readonly #connection: Duplex;
@@ -155,7 +159,8 @@ export class PacketGate {
   #take(chunk: Buffer): void {
     this.#isTaking = true;
     this.#wasAsked = false;
-    this.#left = this.#rate === null ? DOSE : Math.min(DOSE, this.#rate.available());
+    const dose = Math.max(DOSE_MIN, Math.floor(DOSE_MAX / (1 + this.#options.asking())));
+    this.#left = this.#rate === null ? dose : Math.min(dose, this.#rate.available());
     this.#messages = 0;
     try {
       const end = this.#takePackets(chunk);
@@ -234,7 +239,7 @@ export class PacketGate {
     if (packet.cmd === 'subscribe') this.#spend(FILTER_COST * packet.subscriptions.length);
     else if (packet.cmd === 'unsubscribe') this.#spend(FILTER_COST * packet.unsubscriptions.length);
     // An acknowledgement answers what we sent, and is no message of its own.
-    else if (packet.cmd === 'pingreq') this.#spend(1);
+    else if (packet.cmd === 'pingreq') this.#spend(PING_COST);
     else this.#left -= 1;
     this.#handOn(packet);
     // Whatever comes behind it is nobody's concern.

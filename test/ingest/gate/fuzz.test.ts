@@ -84,6 +84,7 @@ function handedOn(chunks: readonly Buffer[]): object[] {
     names: new TopicNames(),
     unfinished: new UnfinishedPackets(1e6),
     wills: new WillBudget(1e6),
+    asking: () => 0,
   });
   const parser = Object.assign(new EventEmitter(), { parse: (_chunk: Buffer) => undefined as unknown });
   const packets: object[] = [];
