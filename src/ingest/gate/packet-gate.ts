@@ -75,6 +75,8 @@ export class PacketGate {
   #isBridge = false;
   #isTaking = false;
   #wasAsked = false;
+  /** Of the stream's first bytes, what has been here before. */
+  #backBytes = 0;
   /** Of the present dose. */
   #left = 0;
   #messages = 0;
@@ -94,7 +96,10 @@ export class PacketGate {
     this.#deadlineMs = clock.monotonicMs() + CONNECT_WAIT_MS;
     const read = connection.read.bind(connection);
     // Node's own calls with 0 only ask for data to be fetched into the stream's buffer, which is bounded.
-    connection.read = (size) => (size === 0 || this.#mayRead(read) ? read(size) : null);
+    connection.read = (size) => {
+      if (size === 0) return read(size);
+      return this.#mayRead(read) ? read(this.#sizeToRead()) : null;
+    };
     connection.once('close', () => this.#release());
   }
 
@@ -147,6 +152,19 @@ export class PacketGate {
     return false;
   }
 
+  /** What was put back comes as it is: joined with what came after it, all of it would be copied for every dose. */
+  #sizeToRead(): number | undefined {
+    const { readableLength, readableHighWaterMark } = this.#connection;
+    const back = this.#backBytes;
+    this.#backBytes = 0;
+    if (back > 0) {
+      const size = Math.min(back, readableHighWaterMark);
+      this.#backBytes = back - size;
+      return size;
+    }
+    return readableLength > readableHighWaterMark ? readableHighWaterMark : undefined;
+  }
+
   #slowDown(rate: Rate): void {
     if (this.#cancelWake !== null) return;
     this.#note(new Fault('rate', `more than ${this.#options.limits.messagesPerSecond} messages a second`));
@@ -176,6 +194,7 @@ export class PacketGate {
 
   #putBack(rest: Buffer): void {
     this.#connection.unshift(rest);
+    this.#backBytes += rest.length;
     // Aedes was told that there is nothing, and a stream whose end has come already does not say that there is.
     if (this.#wasAsked) setImmediate(() => this.#connection.emit('readable'));
   }
