@@ -40,6 +40,8 @@ const FINISH_WAIT_MS = 500;
 const UNFINISHED_BYTES_MAX = 64 * 1024 * 1024;
 const WILL_BYTES_MAX = 64 * 1024 * 1024;
 const UNSENT_BYTES_MAX = 256 * 1024 * 1024;
+/** Some milliseconds' work. */
+const STARTS_PER_TURN = 20;
 /** Over what a packet may hold, so that one that is too large is answered if it is not much too large. */
 const FRAME_SPARE_BYTES = 64 * 1024;
 
@@ -49,12 +51,15 @@ export class Connections {
   readonly #sockets = new Set<Socket>();
   readonly #perAddress = new Map<string, number>();
   readonly #open = new Set<Duplex>();
+  /** Bounded as connections are. */
+  readonly #toStart: { readonly connection: Duplex; readonly socket: Socket }[] = [];
   readonly #refused: Counter;
   readonly #refusals: Refusals;
   readonly #readGate: ReadGate;
   readonly #gateOptions: GateOptions;
   readonly #watch: GateWatch;
   readonly #clock: Clock;
+  #isStopping = false;
 
   constructor(broker: Aedes, options: ConnectionsOptions) {
     const { limits, ingest, refusals, clock, registry } = options;
@@ -95,9 +100,25 @@ export class Connections {
     server.prependListener('connection', (socket: Socket) => this.#admit(socket));
   }
 
-  /** @param socket by which it comes, admitted already */
+  /**
+   * Starts it in this turn of the event loop or one of the next: very many at once must not hold up those that are there.
+   * @param socket by which it comes, admitted already
+   */
   accept(connection: Duplex, socket: Socket): void {
-    if (socket.destroyed) return;
+    // Whatever happens to it before Aedes listens is no fault of ours.
+    connection.on('error', () => undefined);
+    this.#toStart.push({ connection, socket });
+    if (this.#toStart.length === 1) setImmediate(() => this.#startSome());
+  }
+
+  #startSome(): void {
+    for (const { connection, socket } of this.#toStart.splice(0, STARTS_PER_TURN)) {
+      if (!socket.destroyed && !this.#isStopping) this.#start(connection, socket);
+    }
+    if (this.#toStart.length > 0) setImmediate(() => this.#startSome());
+  }
+
+  #start(connection: Duplex, socket: Socket): void {
     const gate = new PacketGate(connection, addressOf(socket), this.#gateOptions);
     let client: Client | undefined;
     this.#readGate.guard(connection, () => client?.connected === true);
@@ -112,6 +133,7 @@ export class Connections {
   }
 
   stopReading(): void {
+    this.#isStopping = true;
     this.#readGate.close();
   }
 

@@ -17,6 +17,7 @@ const MEGABYTE = 1024 * 1024;
 const RESIDENT_MAX = 700 * MEGABYTE;
 /** Below this, what is measured is the machine: it has two processors for the broker, its client and its enemies. */
 const P99_FLOOR_MS = 25;
+const P99_RATIO_MAX = 3;
 const ATTACKER = fileURLToPath(new URL('./hostile/attacker.ts', import.meta.url));
 
 const ATTACKS: readonly { readonly attack: AttackName; readonly size: number; readonly full: number; readonly seconds?: number }[] = [
@@ -40,11 +41,10 @@ const ATTACKS: readonly { readonly attack: AttackName; readonly size: number; re
 ];
 
 const folder = temporaryFolder('hostile');
+const calmFolder = temporaryFolder('hostile-calm');
+/** The same program beside it that nobody attacks: what it notices at the same time is the machine. */
+let calm: Server;
 let calmP99Ms = 0;
-
-async function start(): Promise<Server> {
-  return startServer({ folder: folder.path });
-}
 
 /** Resolves when it is under way. */
 function startAttack(options: AttackOptions): Promise<Disposable> {
@@ -60,29 +60,34 @@ function startAttack(options: AttackOptions): Promise<Disposable> {
 
 describe('a well-behaved client', () => {
   beforeAll(async () => {
-    await writeServerConfig(folder.path, { rules: [] });
-    await using server = await start();
-    const calm = await measureVictim(server.mqttPort, SECONDS, 1);
-    expect(calm.acknowledged).toBeGreaterThan(100);
-    calmP99Ms = calm.ackP99Ms;
-    console.log(`undisturbed: p50 ${calm.ackP50Ms.toFixed(1)} ms, p99 ${calm.ackP99Ms.toFixed(1)} ms`);
+    for (const { path } of [folder, calmFolder]) await writeServerConfig(path, { rules: [] });
+    calm = await startServer({ folder: calmFolder.path });
+    const undisturbed = await measureVictim(calm.mqttPort, SECONDS, 1);
+    expect(undisturbed.acknowledged).toBeGreaterThan(100);
+    calmP99Ms = undisturbed.ackP99Ms;
+    console.log(`undisturbed: p50 ${undisturbed.ackP50Ms.toFixed(1)} ms, p99 ${calmP99Ms.toFixed(1)} ms`);
   });
-  afterAll(() => folder[Symbol.dispose]());
+  afterAll(async () => {
+    await calm.kill();
+    folder[Symbol.dispose]();
+    calmFolder[Symbol.dispose]();
+  });
 
   it.each(ATTACKS)('is served during: $attack', { timeout: 300_000 }, async ({ attack, size, full, seconds }) => {
-    await using server = await start();
+    await using server = await startServer({ folder: folder.path });
     using _ = await startAttack({ attack, port: server.mqttPort, size: IS_LONG ? full : size });
-    const result = await measureVictim(server.mqttPort, IS_LONG ? (seconds ?? SECONDS) : SECONDS, 2);
+    const duration = IS_LONG ? (seconds ?? SECONDS) : SECONDS;
+    const [result, beside] = await Promise.all([measureVictim(server.mqttPort, duration, 2), measureVictim(calm.mqttPort, duration, 3)]);
     const { peak } = residentBytesOf(server.pid);
     const metrics = await server.metrics();
     const lagMs = 1000 * (metrics.first('nodejs_eventloop_lag_p99_seconds') ?? Number.NaN);
     const refusals = metrics.all('tocsin_mqtt_refusals_total').map(({ labels, value }) => `${labels.reason} ${value}`);
     console.log(
-      `${attack}: p50 ${result.ackP50Ms.toFixed(1)} ms, p99 ${result.ackP99Ms.toFixed(1)} ms, max ${result.ackMaxMs.toFixed(0)} ms, ` +
+      `${attack}: p50 ${result.ackP50Ms.toFixed(1)} ms, p99 ${result.ackP99Ms.toFixed(1)} ms (beside ${beside.ackP99Ms.toFixed(1)}), max ${result.ackMaxMs.toFixed(0)} ms, ` +
         `loop p99 ${lagMs.toFixed(0)} ms, ${Math.round(result.acknowledged / result.seconds)}/s, peak ${Math.round(peak / MEGABYTE)} MB; ${refusals.join(', ')}`,
     );
     expect(result.lostConnections).toBe(0);
-    expect(result.ackP99Ms).toBeLessThan(Math.max(3 * calmP99Ms, P99_FLOOR_MS));
+    expect(result.ackP99Ms).toBeLessThan(Math.max(P99_RATIO_MAX * Math.max(calmP99Ms, beside.ackP99Ms), P99_FLOOR_MS));
     expect(peak).toBeLessThan(RESIDENT_MAX);
   });
 });

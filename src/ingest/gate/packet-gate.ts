@@ -7,8 +7,7 @@
  *
  * - What is against the protocol closes the connection, unanswered, as 3.1.1 has it.
  * - A publish larger than it may be is skipped as it comes and handed on as an empty one that is acknowledged and dropped, in its turn.
- * - Packets are handed on in doses: what is over a dose, or over the client's rate, goes back into the stream, whose end is thus never seen
- *   before what came before it, and is asked for again.
+ * - Packets are handed on in doses, within the client's rate.
  * - CONNECT, its answer and every packet that was begun have a time in which they must end.
  *
  * It takes the place of `parse` rather than of `read`, because a chunk and the packet that began in the one before it must be one batch for
@@ -19,8 +18,8 @@ import type { Duplex } from 'node:stream';
 import type { Client } from 'aedes';
 import type { Clock } from '../../std/clock.ts';
 import { connectAt } from './connect-packet.ts';
-import { CONNECT, DISCONNECT, isPublish, mayBegin, packetAt, publishAt } from './packets.ts';
-import { Rate } from './rate.ts';
+import { Doses } from './doses.ts';
+import { CONNECT, DISCONNECT, isPublish, mayBegin, type Packet, packetAt, publishAt } from './packets.ts';
 import { Fault, type Refusals } from './refusals.ts';
 import { Skipping } from './skipping.ts';
 import { REFUSED_TOPIC, type TopicNames } from './topics.ts';
@@ -57,33 +56,30 @@ const CONNACK_WAIT_MS = 30_000;
 const PACKET_WAIT_MS = 30_000;
 /** For a client to read why it was refused. */
 const LINGER_MS = 1000;
-/** What is handed on at once, in messages: about as many as a chunk holds, less the more connections wait for their turn. */
-const DOSE_MAX = 1000;
-const DOSE_MIN = 50;
 /** What others cost, in messages: a topic filter so many, PINGREQ because nobody in good faith sends two in a row. */
 const FILTER_COST = 20;
 const PING_COST = 10;
+
+function costOf(packet: Packet): number {
+  if (packet.cmd === 'subscribe') return FILTER_COST * packet.subscriptions.length;
+  if (packet.cmd === 'unsubscribe') return FILTER_COST * packet.unsubscriptions.length;
+  return packet.cmd === 'pingreq' ? PING_COST : 1;
+}
+
+const isAcknowledgement = ({ cmd }: Packet): boolean => cmd.startsWith('pub');
 
 export class PacketGate {
   readonly #connection: Duplex;
   readonly #options: GateOptions;
   readonly #address: string;
-  readonly #rate: Rate | null;
+  readonly #doses: Doses;
   #client: GatedClient | null = null;
   #phase = NEW;
   #deadlineMs: number;
   #isBridge = false;
-  #isTaking = false;
-  #wasAsked = false;
-  /** Of the stream's first bytes, what has been here before. */
-  #backBytes = 0;
-  /** Of the present dose. */
-  #left = 0;
-  #messages = 0;
   #unfinished: Unfinished | null = null;
   #skipping: Skipping | null = null;
   #willBytes = 0;
-  #cancelWake: (() => void) | null = null;
   /** Where the body of the packet begins whose header was read last. */
   #bodyAt = 0;
 
@@ -92,14 +88,14 @@ export class PacketGate {
     this.#connection = connection;
     this.#address = address;
     this.#options = options;
-    this.#rate = limits.messagesPerSecond > 0 ? new Rate(limits.messagesPerSecond, clock) : null;
     this.#deadlineMs = clock.monotonicMs() + CONNECT_WAIT_MS;
-    const read = connection.read.bind(connection);
-    // Node's own calls with 0 only ask for data to be fetched into the stream's buffer, which is bounded.
-    connection.read = (size) => {
-      if (size === 0) return read(size);
-      return this.#mayRead(read) ? read(this.#sizeToRead()) : null;
-    };
+    this.#doses = new Doses(connection, {
+      clock,
+      messagesPerSecond: limits.messagesPerSecond,
+      asking: options.asking,
+      mayRead: () => this.#mayRead(),
+      onSlowed: () => this.#note(new Fault('rate', `more than ${limits.messagesPerSecond} messages a second`)),
+    });
     connection.once('close', () => this.#release());
   }
 
@@ -132,71 +128,22 @@ export class PacketGate {
     this.#client?._parser.emit('error', fault);
   }
 
-  #mayRead(read: () => unknown): boolean {
-    // Aedes asks as soon as a packet is answered, also in the midst of a chunk.
-    if (this.#isTaking) {
-      this.#wasAsked = true;
-      return false;
-    }
-    if (this.#phase === CONNECTING) {
-      if (this.#client?.connackSent !== true) return false;
-      this.#phase = OPEN;
-      this.#deadlineMs = Number.POSITIVE_INFINITY;
-    }
-    if (this.#phase === CLOSED) {
-      read();
-      return false;
-    }
-    if (this.#rate === null || this.#rate.available() >= 1) return true;
-    this.#slowDown(this.#rate);
-    return false;
-  }
-
-  /** What was put back comes as it is: joined with what came after it, all of it would be copied for every dose. */
-  #sizeToRead(): number | undefined {
-    const { readableLength, readableHighWaterMark } = this.#connection;
-    const back = this.#backBytes;
-    this.#backBytes = 0;
-    if (back > 0) {
-      const size = Math.min(back, readableHighWaterMark);
-      this.#backBytes = back - size;
-      return size;
-    }
-    return readableLength > readableHighWaterMark ? readableHighWaterMark : undefined;
-  }
-
-  #slowDown(rate: Rate): void {
-    if (this.#cancelWake !== null) return;
-    this.#note(new Fault('rate', `more than ${this.#options.limits.messagesPerSecond} messages a second`));
-    this.#cancelWake = this.#options.clock.after(rate.waitMs(), () => {
-      this.#cancelWake = null;
-      this.#connection.emit('readable');
-    });
+  /** After CONNECT only when it is answered. What comes once all is over is read too, and let go. */
+  #mayRead(): boolean {
+    if (this.#phase !== CONNECTING) return true;
+    if (this.#client?.connackSent !== true) return false;
+    this.#phase = OPEN;
+    this.#deadlineMs = Number.POSITIVE_INFINITY;
+    return true;
   }
 
   #take(chunk: Buffer): void {
-    this.#isTaking = true;
-    this.#wasAsked = false;
-    const dose = Math.max(DOSE_MIN, Math.floor(DOSE_MAX / (1 + this.#options.asking())));
-    this.#left = this.#rate === null ? dose : Math.min(dose, this.#rate.available());
-    this.#messages = 0;
     try {
-      const end = this.#takePackets(chunk);
-      if (end < chunk.length && this.#phase !== CLOSED) this.#putBack(chunk.subarray(end));
+      this.#doses.take(chunk, (bytes) => this.#takePackets(bytes));
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       this.fail(error);
-    } finally {
-      this.#rate?.spend(this.#messages);
-      this.#isTaking = false;
     }
-  }
-
-  #putBack(rest: Buffer): void {
-    this.#connection.unshift(rest);
-    this.#backBytes += rest.length;
-    // Aedes was told that there is nothing, and a stream whose end has come already does not say that there is.
-    if (this.#wasAsked) setImmediate(() => this.#connection.emit('readable'));
   }
 
   /** @returns up to where the chunk was taken: less than its length when the dose is spent */
@@ -207,7 +154,7 @@ export class PacketGate {
         offset = this.#skip(this.#skipping, chunk, offset);
         continue;
       }
-      if (this.#left <= 0 || this.#phase === CONNECTING) return offset;
+      if (this.#doses.isSpent || this.#phase === CONNECTING) return offset;
       const total = this.#totalAt(chunk, offset);
       if (offset + total - this.#bodyAt > this.#options.limits.packetBytes && total > 0) {
         this.#beginSkipping(chunk[offset] as number, offset + total - this.#bodyAt);
@@ -246,8 +193,9 @@ export class PacketGate {
   #packet(bytes: Buffer, start: number, end: number): void {
     const header = bytes[start] as number;
     if (isPublish(header)) {
-      this.#spend(1);
-      this.#handOn(publishAt(bytes, header, this.#bodyAt, end, this.#options.names));
+      const packet = publishAt(bytes, header, this.#bodyAt, end, this.#options.names);
+      this.#doses.spend(1, 1);
+      this.#handOn(packet);
       return;
     }
     if (header === CONNECT) {
@@ -255,19 +203,11 @@ export class PacketGate {
       return;
     }
     const packet = packetAt(bytes, header, this.#bodyAt, end, this.#isBridge);
-    if (packet.cmd === 'subscribe') this.#spend(FILTER_COST * packet.subscriptions.length);
-    else if (packet.cmd === 'unsubscribe') this.#spend(FILTER_COST * packet.unsubscriptions.length);
     // An acknowledgement answers what we sent, and is no message of its own.
-    else if (packet.cmd === 'pingreq') this.#spend(PING_COST);
-    else this.#left -= 1;
+    this.#doses.spend(costOf(packet), isAcknowledgement(packet) ? 0 : 1);
     this.#handOn(packet);
     // Whatever comes behind it is nobody's concern.
     if (header === DISCONNECT) this.#phase = CLOSED;
-  }
-
-  #spend(cost: number): void {
-    this.#left -= cost;
-    this.#messages += 1;
   }
 
   #handOn(packet: object): void {
@@ -293,6 +233,7 @@ export class PacketGate {
     this.#isBridge = packet.bridgeMode;
     this.#phase = CONNECTING;
     this.#deadlineMs = clock.monotonicMs() + CONNACK_WAIT_MS;
+    this.#doses.spend(1, 0);
     this.#handOn(packet);
   }
 
@@ -360,11 +301,11 @@ export class PacketGate {
     if (!skipping.isDone) return end;
     this.#skipping = null;
     this.#deadlineMs = Number.POSITIVE_INFINITY;
-    this.#spend(1);
     const { header, packetId } = skipping;
     const qos = (header >>> 1) & 3;
     const messageId = qos === 0 ? undefined : packetId;
     const packet = { cmd: 'publish', retain: false, qos, dup: false, length: 0, topic: REFUSED_TOPIC, payload: NOTHING, messageId };
+    this.#doses.spend(1, 1);
     this.#handOn(packet);
     return end;
   }
@@ -388,8 +329,7 @@ export class PacketGate {
     this.#skipping = null;
     this.#options.wills.give(this.#willBytes);
     this.#willBytes = 0;
-    this.#cancelWake?.();
-    this.#cancelWake = null;
+    this.#doses.release();
   }
 }
 

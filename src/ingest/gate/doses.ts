@@ -1,0 +1,123 @@
+/**
+ * How much of what a connection sends is handed on at once. What is over the dose, or over the client's rate, goes back into the stream,
+ * so that the stream's end is never seen before what came before it, and is asked for again.
+ */
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../../std/clock.ts';
+import { Rate } from './rate.ts';
+
+/** In messages: about as many as a chunk holds, less the more connections wait for their turn. */
+const DOSE_MAX = 1000;
+const DOSE_MIN = 50;
+
+export interface DosesOptions {
+  readonly clock: Clock;
+  /** 0 is no limit. */
+  readonly messagesPerSecond: number;
+  /** How many connections wait to be read. */
+  readonly asking: () => number;
+  /** Whether anything may be read now, apart from how much. */
+  readonly mayRead: () => boolean;
+  /** Reading is held back by the rate. */
+  readonly onSlowed: () => void;
+}
+
+export class Doses {
+  readonly #connection: Duplex;
+  readonly #options: DosesOptions;
+  readonly #rate: Rate | null;
+  #isTaking = false;
+  #wasAsked = false;
+  #hasHandedOn = false;
+  #left = 0;
+  #messages = 0;
+  /** Of the stream's first bytes, what has been here before. */
+  #backBytes = 0;
+  #cancelWake: (() => void) | null = null;
+
+  /** Puts itself before the connection's `read`, which Aedes calls when it wants the next chunk. */
+  constructor(connection: Duplex, options: DosesOptions) {
+    this.#connection = connection;
+    this.#options = options;
+    this.#rate = options.messagesPerSecond > 0 ? new Rate(options.messagesPerSecond, options.clock) : null;
+    const read = connection.read.bind(connection);
+    // Node's own calls with 0 only ask for data to be fetched into the stream's buffer, which is bounded.
+    connection.read = (size) => {
+      if (size === 0) return read(size);
+      return this.#mayRead() ? read(this.#sizeToRead()) : null;
+    };
+  }
+
+  get isSpent(): boolean {
+    return this.#left <= 0;
+  }
+
+  /** Something is handed on. @param cost in messages @param messages that count for the client's rate */
+  spend(cost: number, messages: number): void {
+    this.#left -= cost;
+    this.#messages += messages;
+    this.#hasHandedOn = true;
+  }
+
+  /** @param take hands on what it may of the chunk, and says where it stopped */
+  take(chunk: Buffer, take: (chunk: Buffer) => number): void {
+    const dose = Math.max(DOSE_MIN, Math.floor(DOSE_MAX / (1 + this.#options.asking())));
+    this.#left = this.#rate === null ? dose : Math.min(dose, this.#rate.available());
+    this.#messages = 0;
+    this.#wasAsked = false;
+    this.#hasHandedOn = false;
+    this.#isTaking = true;
+    try {
+      const end = take(chunk);
+      if (end < chunk.length) {
+        this.#connection.unshift(chunk.subarray(end));
+        this.#backBytes += chunk.length - end;
+      }
+    } finally {
+      this.#rate?.spend(this.#messages);
+      this.#isTaking = false;
+    }
+    // Aedes asks again when the last of what it was handed is answered, but not when it was handed nothing or was turned away meanwhile.
+    if (this.#connection.readableLength === 0 || (this.#hasHandedOn && !this.#wasAsked)) return;
+    setImmediate(() => this.#connection.emit('readable'));
+  }
+
+  release(): void {
+    this.#cancelWake?.();
+    this.#cancelWake = null;
+  }
+
+  #mayRead(): boolean {
+    // Aedes asks as soon as a packet is answered, also in the midst of a chunk.
+    if (this.#isTaking) {
+      this.#wasAsked = true;
+      return false;
+    }
+    if (!this.#options.mayRead()) return false;
+    if (this.#rate === null || this.#rate.available() >= 1) return true;
+    this.#slowDown(this.#rate);
+    return false;
+  }
+
+  /** What was put back comes as it is: joined with what came after it, all of it would be copied for every dose. */
+  #sizeToRead(): number | undefined {
+    const { readableLength, readableHighWaterMark } = this.#connection;
+    const back = this.#backBytes;
+    this.#backBytes = 0;
+    if (back > 0) {
+      const size = Math.min(back, readableHighWaterMark);
+      this.#backBytes = back - size;
+      return size;
+    }
+    return readableLength > readableHighWaterMark ? readableHighWaterMark : undefined;
+  }
+
+  #slowDown(rate: Rate): void {
+    if (this.#cancelWake !== null) return;
+    this.#options.onSlowed();
+    this.#cancelWake = this.#options.clock.after(rate.waitMs(), () => {
+      this.#cancelWake = null;
+      this.#connection.emit('readable');
+    });
+  }
+}
