@@ -2,23 +2,13 @@
  * Bytes at random, most of them almost MQTT, into the broker: nothing crashes, nothing holds up the event loop, and what the gate hands on
  * is what mqtt-packet would have read. `FUZZ_PACKETS` and `FUZZ_SEED` repeat a run.
  */
-import { EventEmitter } from 'node:events';
 import { createConnection } from 'node:net';
-import { Duplex } from 'node:stream';
-import type { Client } from 'aedes';
 import mqtt, { type Packet } from 'mqtt-packet';
-import pino from 'pino';
-import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import { PacketGate } from '../../../src/ingest/gate/packet-gate.ts';
-import { Refusals } from '../../../src/ingest/gate/refusals.ts';
-import { TopicNames } from '../../../src/ingest/gate/topics.ts';
-import { UnfinishedPackets } from '../../../src/ingest/gate/unfinished.ts';
-import { WillBudget } from '../../../src/ingest/gate/will-budget.ts';
 import { systemClock as clock } from '../../../src/std/clock.ts';
 import { type Random, seededRandom } from '../../load/telemetry.ts';
 import { connectPacket, pingPacket } from '../../load/wire.ts';
-import { startInstance } from './harness.ts';
+import { bareGate, startInstance } from './harness.ts';
 
 const PACKETS = Number(process.env.FUZZ_PACKETS ?? (process.env.TEST_TIER === 'long' ? 1_000_000 : 20_000));
 const SEED = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 1e9));
@@ -73,28 +63,12 @@ function almost(random: Random): Buffer {
   return whole;
 }
 
-/** What the gate hands on of these chunks; a real gate, in front of a parser that only listens. */
+/** What the gate hands on of these chunks. */
 function handedOn(chunks: readonly Buffer[]): object[] {
-  const logger = pino({ level: 'silent' });
-  const connection = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
-  const gate = new PacketGate(connection, '', {
-    limits: { packetBytes: 1e6, messagesPerSecond: 0 },
-    clock,
-    refusals: new Refusals({ clock, logger, registry: new Registry() }),
-    names: new TopicNames(),
-    unfinished: new UnfinishedPackets(1e6),
-    wills: new WillBudget(1e6),
-    asking: () => 0,
-  });
-  const parser = Object.assign(new EventEmitter(), { parse: (_chunk: Buffer) => undefined as unknown });
   const packets: object[] = [];
-  parser.on('packet', (packet: object) => packets.push(packet));
-  parser.on('error', (error) => packets.push(error));
-  gate.attach({ _parser: parser, connackSent: true, closed: false } as unknown as Client);
-  parser.parse(connectPacket({ clientId: 'c', clean: true, keepaliveSeconds: 0 }));
-  connection.read();
-  for (const chunk of chunks) parser.parse(chunk);
-  return packets.slice(1);
+  const parse = bareGate((packet) => packets.push(packet));
+  for (const chunk of chunks) parse(chunk);
+  return packets;
 }
 
 /** The same bytes in pieces of any length. */

@@ -1,16 +1,26 @@
 /** The broker on a socket with a journal in memory, and a client that sends exactly the bytes it is told to and keeps what comes back. */
+import { EventEmitter } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import type { Client } from 'aedes';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { createDecoder } from '../../../src/devices/decode.ts';
 import { type Broker, startBroker } from '../../../src/ingest/broker.ts';
 import type { ConnectionLimits } from '../../../src/ingest/connections.ts';
+import { PacketGate } from '../../../src/ingest/gate/packet-gate.ts';
+import { Refusals } from '../../../src/ingest/gate/refusals.ts';
+import { TopicNames } from '../../../src/ingest/gate/topics.ts';
+import { UnfinishedPackets } from '../../../src/ingest/gate/unfinished.ts';
+import { WillBudget } from '../../../src/ingest/gate/will-budget.ts';
 import { createIngest, type Ingest } from '../../../src/ingest/ingest.ts';
 import { createMemoryJournal } from '../../../src/journal/memory.ts';
 import { type Clock, systemClock } from '../../../src/std/clock.ts';
+import { connectPacket } from '../../load/wire.ts';
 
 export const LIMITS: ConnectionLimits = { packetBytes: 100_000, connections: 50, connectionsPerAddress: 0, messagesPerSecond: 0 };
 const WAIT_MS = 5000;
+const COMMIT_WAIT_MS = 1000;
 
 export interface Instance extends AsyncDisposable {
   readonly port: number;
@@ -24,15 +34,15 @@ export interface Instance extends AsyncDisposable {
   readonly logged: readonly string[];
 }
 
-export async function startInstance(limits: Partial<ConnectionLimits> = {}): Promise<Instance> {
+export async function startInstance(limits: Partial<ConnectionLimits> = {}, { journalBytesMax = 1e9 } = {}): Promise<Instance> {
   let skippedMs = 0;
   const clock: Clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + skippedMs };
   const logged: string[] = [];
   const logger = pino({ level: 'warn' }, { write: (line: string) => void logged.push(line) });
   const registry = new Registry();
   const decoder = createDecoder({ profiles: [], fleet: [], groups: [], unknown: 'accept' }, { devices: 100_000, metricsPerDevice: 50 });
-  const journal = createMemoryJournal({ clock, bytesMax: 1e9, holders: [] });
-  const ingest = await createIngest({ decoder, journal, partition: 0, clock, logger, registry });
+  const journal = createMemoryJournal({ clock, bytesMax: journalBytesMax, holders: ['nobody'] });
+  const ingest = await createIngest({ decoder, journal, partition: 0, clock, logger, registry, commitWaitMs: COMMIT_WAIT_MS });
   const listeners = (['mqtt', 'ws'] as const).map((scheme) => ({ scheme, host: '127.0.0.1', port: 0 }));
   const broker = await startBroker({ listeners, limits: { ...LIMITS, ...limits }, ingest, clock, logger, registry });
   const [port = 0, webSocketPort = 0] = broker.urls.map((url) => Number(new URL(url).port));
@@ -114,4 +124,26 @@ export class RawSocket implements Disposable {
     }
     stop.abort();
   }
+}
+
+/** A gate past CONNECT, without a broker behind it. @returns what takes the chunks, as Aedes' parser does */
+export function bareGate(onPacket: (packet: object) => void): (chunk: Buffer) => void {
+  const connection = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
+  const gate = new PacketGate(connection, '', {
+    limits: { packetBytes: 1e6, messagesPerSecond: 0 },
+    clock: systemClock,
+    refusals: new Refusals({ clock: systemClock, logger: pino({ level: 'silent' }), registry: new Registry() }),
+    names: new TopicNames(),
+    unfinished: new UnfinishedPackets(1e6),
+    wills: new WillBudget(1e6),
+    asking: () => 0,
+  });
+  const parser = Object.assign(new EventEmitter(), { parse: (_chunk: Buffer): void => undefined });
+  // What the gate needs of Aedes' client.
+  gate.attach({ _parser: parser, connackSent: true, closed: false } as unknown as Client);
+  parser.parse(connectPacket({ clientId: 'c', clean: true, keepaliveSeconds: 0 }));
+  connection.read();
+  parser.on('packet', onPacket);
+  parser.on('error', onPacket);
+  return (chunk) => parser.parse(chunk);
 }

@@ -117,6 +117,19 @@ describe('time', () => {
     expect(await idle.next(2)).toEqual(PINGRESP);
   });
 
+  it('to answer CONNECT is bounded: one that never is answered is not kept', async () => {
+    await using instance = await startInstance({}, { journalBytesMax: 100 });
+    using failing = await connected(instance, connectAs('c'));
+    failing.send(publish(1, { payload: Buffer.alloc(500, 'x') }));
+    await failing.closed();
+    // It waits now before it is let in again.
+    using client = new RawSocket(instance.port).send(connectAs('c'), pingPacket);
+    await systemClock.sleep(100);
+    instance.skip(31_000);
+    expect(await client.closed()).toEqual(Buffer.alloc(0));
+    expect(await refusals(instance, 'check-time')).toBe(1);
+  });
+
   it('without a word is 1.5 times the keepalive', async () => {
     await using instance = await startInstance();
     using client = await connected(instance, connectAs('c', true, 1));
