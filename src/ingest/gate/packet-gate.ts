@@ -111,12 +111,12 @@ export class PacketGate {
     return this.#connection.writableLength;
   }
 
-  /** Looked at again and again: ends what has lasted too long, and keeps a client alive whose bytes wait for us. */
-  check(nowMs: number): void {
-    const client = this.#client;
-    if (client === null) return;
-    if (nowMs >= this.#deadlineMs) this.#expire();
-    else if (this.#phase === OPEN && this.#connection.readableLength > 0) client._keepaliveTimer?.refresh();
+  /** Looked at again and again: ends what has lasted too long, and keeps a client alive whose bytes wait for us. True when it was ended. */
+  check(nowMs: number): boolean {
+    if (this.#client === null) return false;
+    if (nowMs >= this.#deadlineMs) return this.#expire();
+    if (this.#phase === OPEN && this.#connection.readableLength > 0) this.#client._keepaliveTimer?.refresh();
+    return false;
   }
 
   /** Closes the connection for a reason. */
@@ -310,13 +310,14 @@ export class PacketGate {
     return end;
   }
 
-  #expire(): void {
+  #expire(): boolean {
+    this.#deadlineMs = Number.POSITIVE_INFINITY;
+    if (this.#phase === CONNECTING && this.#client?.connackSent === true) return false;
     if (this.#phase === CLOSED) this.#connection.destroy();
     else if (this.#phase === NEW) this.fail(new Fault('connect-time', `no CONNECT within ${CONNECT_WAIT_MS} ms`));
-    else if (this.#phase === CONNECTING) {
-      if (this.#client?.connackSent === true) this.#deadlineMs = Number.POSITIVE_INFINITY;
-      else this.fail(new Fault('check-time', `no CONNACK within ${CONNACK_WAIT_MS} ms`));
-    } else this.fail(new Fault('packet-time', 'a packet was begun and not ended in time'));
+    else if (this.#phase === CONNECTING) this.fail(new Fault('check-time', `no CONNACK within ${CONNACK_WAIT_MS} ms`));
+    else this.fail(new Fault('packet-time', 'a packet was begun and not ended in time'));
+    return true;
   }
 
   #note({ reason, message }: Fault): void {

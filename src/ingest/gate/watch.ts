@@ -4,6 +4,8 @@ import type { PacketGate } from './packet-gate.ts';
 import { Fault } from './refusals.ts';
 
 const EVERY_MS = 250;
+/** Some milliseconds' work: those that came together are late together. */
+const ENDED_PER_TURN = 20;
 
 export class GateWatch {
   readonly #gates = new Set<PacketGate>();
@@ -11,6 +13,7 @@ export class GateWatch {
   readonly #unsentBytesMax: number;
   #cancel: () => void;
   #unsentBytes = 0;
+  #isStopped = false;
 
   constructor(options: { clock: Clock; unsentBytesMax: number }) {
     this.#clock = options.clock;
@@ -32,15 +35,21 @@ export class GateWatch {
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#cancel();
   }
 
   #look(): void {
+    if (this.#isStopped) return;
     const nowMs = this.#clock.monotonicMs();
     let unsentBytes = 0;
+    let ended = 0;
     for (const gate of this.#gates) {
-      gate.check(nowMs);
       unsentBytes += gate.unsentBytes;
+      if (gate.check(nowMs)) ended += 1;
+      if (ended < ENDED_PER_TURN) continue;
+      setImmediate(() => this.#look());
+      return;
     }
     this.#unsentBytes = unsentBytes;
     if (unsentBytes > this.#unsentBytesMax) this.#disconnectSlowest(unsentBytes);
