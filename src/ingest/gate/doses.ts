@@ -9,6 +9,9 @@ import { Rate } from './rate.ts';
 /** In messages: about as many as a chunk holds, less the more connections wait for their turn. */
 const DOSE_MAX = 1000;
 const DOSE_MIN = 50;
+/** A dashboard subscribes to all that it shows at once, and then is still; each filter costs as much as many messages. */
+const FILTERS_PER_SECOND = 200;
+const FILTERS_AT_ONCE_MAX = 1000;
 
 export interface DosesOptions {
   readonly clock: Clock;
@@ -18,14 +21,16 @@ export interface DosesOptions {
   readonly asking: () => number;
   /** Whether anything may be read now, apart from how much. */
   readonly mayRead: () => boolean;
-  /** Reading is held back by the rate. */
-  readonly onSlowed: () => void;
+  /** Reading is held back by a rate. */
+  readonly onSlowed: (rate: 'rate' | 'subscribe-rate') => void;
 }
 
 export class Doses {
   readonly #connection: Duplex;
   readonly #options: DosesOptions;
   readonly #rate: Rate | null;
+  /** Of clients that have subscribed to something. */
+  #filterRate: Rate | null = null;
   #isTaking = false;
   #wasAsked = false;
   #hasHandedOn = false;
@@ -57,6 +62,12 @@ export class Doses {
     this.#left -= cost;
     this.#messages += messages;
     this.#hasHandedOn = true;
+  }
+
+  /** The client subscribes or unsubscribes. */
+  spendFilters(count: number): void {
+    this.#filterRate ??= new Rate(FILTERS_PER_SECOND, this.#options.clock, FILTERS_AT_ONCE_MAX);
+    this.#filterRate.spend(count);
   }
 
   /** @param take hands on what it may of the chunk, and says where it stopped */
@@ -94,9 +105,9 @@ export class Doses {
       return false;
     }
     if (!this.#options.mayRead()) return false;
-    if (this.#rate === null || this.#rate.available() >= 1) return true;
-    this.#slowDown(this.#rate);
-    return false;
+    if (this.#rate !== null && this.#rate.available() < 1) return this.#slowDown(this.#rate, 'rate');
+    if (this.#filterRate !== null && this.#filterRate.available() < 1) return this.#slowDown(this.#filterRate, 'subscribe-rate');
+    return true;
   }
 
   /** What was put back comes as it is: joined with what came after it, all of it would be copied for every dose. */
@@ -112,12 +123,13 @@ export class Doses {
     return readableLength > readableHighWaterMark ? readableHighWaterMark : undefined;
   }
 
-  #slowDown(rate: Rate): void {
-    if (this.#cancelWake !== null) return;
-    this.#options.onSlowed();
+  #slowDown(rate: Rate, which: 'rate' | 'subscribe-rate'): false {
+    if (this.#cancelWake !== null) return false;
+    this.#options.onSlowed(which);
     this.#cancelWake = this.#options.clock.after(rate.waitMs(), () => {
       this.#cancelWake = null;
       this.#connection.emit('readable');
     });
+    return false;
   }
 }

@@ -57,13 +57,12 @@ const PACKET_WAIT_MS = 30_000;
 /** For a client to read why it was refused. */
 const LINGER_MS = 1000;
 /** What others cost, in messages: a topic filter so many, PINGREQ because nobody in good faith sends two in a row. */
-const FILTER_COST = 20;
+const FILTER_COST = 100;
 const PING_COST = 10;
 
-function costOf(packet: Packet): number {
-  if (packet.cmd === 'subscribe') return FILTER_COST * packet.subscriptions.length;
-  if (packet.cmd === 'unsubscribe') return FILTER_COST * packet.unsubscriptions.length;
-  return packet.cmd === 'pingreq' ? PING_COST : 1;
+function filtersIn(packet: Packet): number {
+  if (packet.cmd === 'subscribe') return packet.subscriptions.length;
+  return packet.cmd === 'unsubscribe' ? packet.unsubscriptions.length : 0;
 }
 
 const isAcknowledgement = ({ cmd }: Packet): boolean => cmd.startsWith('pub');
@@ -94,7 +93,7 @@ export class PacketGate {
       messagesPerSecond: limits.messagesPerSecond,
       asking: options.asking,
       mayRead: () => this.#mayRead(),
-      onSlowed: () => this.#note(new Fault('rate', `more than ${limits.messagesPerSecond} messages a second`)),
+      onSlowed: (rate) => this.#note(new Fault(rate, 'it sends more than it may')),
     });
     connection.once('close', () => this.#release());
   }
@@ -204,7 +203,10 @@ export class PacketGate {
     }
     const packet = packetAt(bytes, header, this.#bodyAt, end, this.#isBridge);
     // An acknowledgement answers what we sent, and is no message of its own.
-    this.#doses.spend(costOf(packet), isAcknowledgement(packet) ? 0 : 1);
+    const filters = filtersIn(packet);
+    if (filters > 0) this.#doses.spendFilters(filters);
+    const cost = packet.cmd === 'pingreq' ? PING_COST : Math.max(1, FILTER_COST * filters);
+    this.#doses.spend(cost, isAcknowledgement(packet) ? 0 : 1);
     this.#handOn(packet);
     // Whatever comes behind it is nobody's concern.
     if (header === DISCONNECT) this.#phase = CLOSED;

@@ -1,4 +1,4 @@
-/** How many messages a client may still send: a second's worth at most, filled up as time passes. */
+/** How many messages a client may still send: so many at once at most, filled up as time passes. */
 import type { Clock } from '../../std/clock.ts';
 
 /** So many times a second, at most, a client that is over its rate is looked at. */
@@ -7,19 +7,21 @@ const LOOKS_PER_SECOND = 4;
 export class Rate {
   readonly #perSecond: number;
   readonly #clock: Clock;
+  readonly #atOnceMax: number;
   #left: number;
   #atMs: number;
 
-  constructor(perSecond: number, clock: Clock) {
+  constructor(perSecond: number, clock: Clock, atOnceMax = perSecond) {
     this.#perSecond = perSecond;
     this.#clock = clock;
-    this.#left = perSecond;
+    this.#atOnceMax = atOnceMax;
+    this.#left = atOnceMax;
     this.#atMs = clock.monotonicMs();
   }
 
   available(): number {
     const nowMs = this.#clock.monotonicMs();
-    this.#left = Math.min(this.#perSecond, this.#left + ((nowMs - this.#atMs) * this.#perSecond) / 1000);
+    this.#left = Math.min(this.#atOnceMax, this.#left + ((nowMs - this.#atMs) * this.#perSecond) / 1000);
     this.#atMs = nowMs;
     return Math.floor(this.#left);
   }

@@ -253,6 +253,17 @@ describe('what one client may have', () => {
     expect([...(await client.next(4 + 18)).subarray(4)]).toEqual([0, ...new Array(17).fill(0x80)]);
   });
 
+  it('1000 filters taken or given up at once, and 200 a second from then on', async () => {
+    await using instance = await startInstance();
+    using client = await connected(instance, connectAs('c'));
+    const startMs = systemClock.monotonicMs();
+    client.send(subscribe(1, 0, 1000), ...Array.from({ length: 300 }, (_, n) => subscribe(2, n, 1)));
+    await client.next(5 + 1000 + 300 * 5);
+    expect(await refusals(instance, 'subscribe-rate')).toBeGreaterThan(0);
+    expect(systemClock.monotonicMs() - startMs).toBeGreaterThan(800);
+    expect(client.isClosed).toBe(false);
+  });
+
   it('1000 messages at QoS 2 that it does not release, over all its connections', async () => {
     await using instance = await startInstance();
     for (const from of [0, 500]) {
