@@ -9,9 +9,12 @@ import { Rate } from './rate.ts';
 /** In messages: about as many as a chunk holds, less the more connections wait for their turn. */
 const DOSE_MAX = 1000;
 const DOSE_MIN = 50;
-/** A dashboard subscribes to all that it shows at once, and then is still; each filter costs as much as many messages. */
-const FILTERS_PER_SECOND = 200;
-const FILTERS_AT_ONCE_MAX = 1000;
+/**
+ * What is no message, such as a topic filter or PINGREQ. A dashboard subscribes to all that it shows at once and then is still; who goes on
+ * and on means no good.
+ */
+const REQUESTS_PER_SECOND = 200;
+const REQUESTS_AT_ONCE_MAX = 1000;
 
 export interface DosesOptions {
   readonly clock: Clock;
@@ -22,15 +25,15 @@ export interface DosesOptions {
   /** Whether anything may be read now, apart from how much. */
   readonly mayRead: () => boolean;
   /** Reading is held back by a rate. */
-  readonly onSlowed: (rate: 'rate' | 'subscribe-rate') => void;
+  readonly onSlowed: (rate: 'rate' | 'request-rate') => void;
 }
 
 export class Doses {
   readonly #connection: Duplex;
   readonly #options: DosesOptions;
   readonly #rate: Rate | null;
-  /** Of clients that have subscribed to something. */
-  #filterRate: Rate | null = null;
+  /** Of clients that have sent more than messages. */
+  #requestRate: Rate | null = null;
   #isTaking = false;
   #wasAsked = false;
   #hasHandedOn = false;
@@ -64,10 +67,9 @@ export class Doses {
     this.#hasHandedOn = true;
   }
 
-  /** The client subscribes or unsubscribes. */
-  spendFilters(count: number): void {
-    this.#filterRate ??= new Rate(FILTERS_PER_SECOND, this.#options.clock, FILTERS_AT_ONCE_MAX);
-    this.#filterRate.spend(count);
+  spendRequests(count: number): void {
+    this.#requestRate ??= new Rate(REQUESTS_PER_SECOND, this.#options.clock, REQUESTS_AT_ONCE_MAX);
+    this.#requestRate.spend(count);
   }
 
   /** @param take hands on what it may of the chunk, and says where it stopped */
@@ -106,7 +108,7 @@ export class Doses {
     }
     if (!this.#options.mayRead()) return false;
     if (this.#rate !== null && this.#rate.available() < 1) return this.#slowDown(this.#rate, 'rate');
-    if (this.#filterRate !== null && this.#filterRate.available() < 1) return this.#slowDown(this.#filterRate, 'subscribe-rate');
+    if (this.#requestRate !== null && this.#requestRate.available() < 1) return this.#slowDown(this.#requestRate, 'request-rate');
     return true;
   }
 
@@ -123,7 +125,7 @@ export class Doses {
     return readableLength > readableHighWaterMark ? readableHighWaterMark : undefined;
   }
 
-  #slowDown(rate: Rate, which: 'rate' | 'subscribe-rate'): false {
+  #slowDown(rate: Rate, which: 'rate' | 'request-rate'): false {
     if (this.#cancelWake !== null) return false;
     this.#options.onSlowed(which);
     this.#cancelWake = this.#options.clock.after(rate.waitMs(), () => {

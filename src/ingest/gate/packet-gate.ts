@@ -203,10 +203,10 @@ export class PacketGate {
     }
     const packet = packetAt(bytes, header, this.#bodyAt, end, this.#isBridge);
     // An acknowledgement answers what we sent, and is no message of its own.
+    const isPing = packet.cmd === 'pingreq';
     const filters = filtersIn(packet);
-    if (filters > 0) this.#doses.spendFilters(filters);
-    const cost = packet.cmd === 'pingreq' ? PING_COST : Math.max(1, FILTER_COST * filters);
-    this.#doses.spend(cost, isAcknowledgement(packet) ? 0 : 1);
+    if (isPing || filters > 0) this.#doses.spendRequests(isPing ? 1 : filters);
+    this.#doses.spend(isPing ? PING_COST : Math.max(1, FILTER_COST * filters), isAcknowledgement(packet) ? 0 : 1);
     this.#handOn(packet);
     // Whatever comes behind it is nobody's concern.
     if (header === DISCONNECT) this.#phase = CLOSED;

@@ -22,7 +22,7 @@ const SENTENCES = {
   'open-messages': 'connection closed: the client has too many messages at QoS 2 that it never releases',
   connections: 'connection refused: mqtt.limits.connections is reached',
   address: 'connection refused: mqtt.limits.connectionsPerAddress is reached',
-  'subscribe-rate': 'client read more slowly: it subscribes and unsubscribes too often',
+  'request-rate': 'client read more slowly: it subscribes, unsubscribes or pings without end',
   rate: 'client read more slowly: it sends more than mqtt.limits.messagesPerSecond',
 } as const;
 export type Reason = keyof typeof SENTENCES;

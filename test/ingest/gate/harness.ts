@@ -145,5 +145,9 @@ export function bareGate(onPacket: (packet: object) => void): (chunk: Buffer) =>
   connection.read();
   parser.on('packet', onPacket);
   parser.on('error', onPacket);
-  return (chunk) => parser.parse(chunk);
+  return (chunk) => {
+    parser.parse(chunk);
+    // What is over a dose, as Aedes would ask for it.
+    for (let rest: Buffer | null = connection.read(); rest !== null; rest = connection.read()) parser.parse(rest);
+  };
 }

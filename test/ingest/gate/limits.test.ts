@@ -259,7 +259,7 @@ describe('what one client may have', () => {
     const startMs = systemClock.monotonicMs();
     client.send(subscribe(1, 0, 1000), ...Array.from({ length: 300 }, (_, n) => subscribe(2, n, 1)));
     await client.next(5 + 1000 + 300 * 5);
-    expect(await refusals(instance, 'subscribe-rate')).toBeGreaterThan(0);
+    expect(await refusals(instance, 'request-rate')).toBeGreaterThan(0);
     expect(systemClock.monotonicMs() - startMs).toBeGreaterThan(800);
     expect(client.isClosed).toBe(false);
   });
