@@ -15,8 +15,11 @@ const IS_LONG = process.env.TEST_TIER === 'long';
 const SECONDS = Number(process.env.HOSTILE_SECONDS ?? (IS_LONG ? 20 : 3));
 const MEGABYTE = 1024 * 1024;
 const RESIDENT_MAX = 700 * MEGABYTE;
-/** Below this, what is measured is the machine: it has two processors for the broker, its client and its enemies. */
-const P99_FLOOR_MS = IS_LONG ? 60 : 25;
+/**
+ * Below this, what is measured is the machine: it has two processors for two brokers, their clients and their enemies, and of the seconds of a
+ * run some 150 publishes are timed, of which p99 is the second worst.
+ */
+const P99_FLOOR_MS = IS_LONG ? 60 : 50;
 const P99_RATIO_MAX = 3;
 const ATTACKER = fileURLToPath(new URL('./hostile/attacker.ts', import.meta.url));
 
@@ -45,7 +48,7 @@ const ATTACKS: readonly {
   { attack: 'readers that do not read', size: 20, full: 100 },
   { attack: 'one stuck subscriber', size: 150, full: 150, seconds: 120 },
   { attack: 'wills', size: 1200, full: 4000 },
-  { attack: 'unfinished packets', size: 400, full: 1000 },
+  { attack: 'unfinished packets', size: 400, full: 400 },
   { attack: 'takeovers', size: 3000, full: 3000 },
 ];
 
