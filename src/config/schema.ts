@@ -92,8 +92,8 @@ const limits = strictObject({
     .transform((bytes) => (bytes === 0 ? PACKET_BYTES_MAX : Math.min(bytes, PACKET_BYTES_MAX)))
     .describe('The largest packet; 0 is what MQTT can describe, 256 MiB.'),
   connections: count().default(10_000).describe('Connections at once; 0 is no limit.'),
-  connectionsPerAddress: count().default(0).describe('Checked, not enforced yet.'),
-  messagesPerSecond: count().default(0).describe('Checked, not enforced yet.'),
+  connectionsPerAddress: count().default(0).describe('Connections at once from one address; 0 is no limit.'),
+  messagesPerSecond: count().default(0).describe('Messages of one client a second, beyond which it is read more slowly; 0 is no limit.'),
   sessions: count().default(20_000).describe('Persistent sessions; 0 is no limit.'),
   retained: count().default(50_000).describe('Retained messages; 0 is no limit.'),
   devices: count().default(100_000).describe('Devices that may be known; 0 is no limit.'),

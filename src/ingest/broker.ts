@@ -10,11 +10,15 @@ import { NotDurable } from '../journal/group-commit.ts';
 import type { Clock } from '../std/clock.ts';
 import { TocsinError } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
-import { Connections, webSocketServer } from './connections.ts';
+import { type ConnectionLimits, Connections, webSocketServer } from './connections.ts';
+import { Refusals } from './gate/refusals.ts';
 import type { Ingest } from './ingest.ts';
 import { Noting } from './persistence/metrics.ts';
 import { openPersistence } from './persistence/open.ts';
 import { TocsinBroker } from './tocsin-broker.ts';
+
+/** After so long without a word the kernel asks whether the other side is still there: a client may have asked for no keepalive. */
+const PROBE_MS = 60_000;
 
 export interface Listener {
   readonly scheme: 'mqtt' | 'ws';
@@ -25,12 +29,7 @@ export interface Listener {
 
 export interface BrokerOptions {
   readonly listeners: readonly Listener[];
-  readonly limits: {
-    readonly connections: number;
-    readonly packetBytes: number;
-    readonly sessions?: number;
-    readonly retained?: number;
-  };
+  readonly limits: ConnectionLimits & { readonly sessions?: number; readonly retained?: number };
   /** Where sessions, their queues and retained messages are kept; left out, they end with the process. */
   readonly path?: string;
   readonly ingest: Ingest;
@@ -50,6 +49,7 @@ export interface Broker {
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { logger, ingest } = options;
   const { limits, path = ':memory:' } = options;
+  const refusals = new Refusals(options);
   const noting = new Noting(options);
   const persistence = await openPersistence({
     ...options,
@@ -58,7 +58,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     onApplied: (applied) => noting.applied(applied),
   });
   noting.observe(persistence);
-  const broker = new TocsinBroker({ ...options, persistence });
+  const broker = new TocsinBroker({ ...options, persistence, refusals });
   await broker.listen();
   broker.on('client', (client: Client) => {
     if (client.clean) ingest.sessionEnded(client.id);
@@ -76,8 +76,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   });
   broker.on('connectionError', (_client: Client, error: Error) => logger.debug({ reason: error.message }, 'connection closed'));
 
-  const connections = new Connections(broker, options);
-  const { servers, urls } = await listenOn(options.listeners, connections, logger).catch(async (error: unknown) => {
+  const connections = new Connections(broker, { ...options, refusals });
+  const { servers, urls } = await listenOn(options, connections).catch(async (error: unknown) => {
     await persistence.destroy();
     throw error;
   });
@@ -111,15 +111,17 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
 }
 
 async function listenOn(
-  listeners: readonly Listener[],
+  { listeners, limits, logger }: BrokerOptions,
   connections: Connections,
-  logger: Logger,
 ): Promise<{ servers: Server[]; urls: string[] }> {
   const servers: Server[] = [];
   const urls: string[] = [];
   for (const listener of listeners) {
     const server =
-      listener.scheme === 'ws' ? webSocketServer(connections) : createServer({ noDelay: true }, (socket) => connections.accept(socket));
+      listener.scheme === 'ws'
+        ? webSocketServer(connections, limits.packetBytes)
+        : createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: PROBE_MS }, (socket) => connections.accept(socket, socket));
+    connections.admitFrom(server);
     await listen(server, listener);
     // Too many open files, say: the connection is lost, the listener is not.
     server.on('error', (error) => logger.error({ err: error, listener: listener.scheme }, 'a connection could not be accepted'));

@@ -200,6 +200,11 @@ export class SessionWindow {
     return this.#exchanges.get(client)?.get(packetId);
   }
 
+  /** How many QoS 2 identifiers this client has begun and not released. */
+  openExchanges(client: string): number {
+    return this.#exchanges.get(client)?.size ?? 0;
+  }
+
   /** When there are too many, the client whose exchanges began first loses all of its own: likely it is gone for good. */
   begin(client: string, packetId: number, hash: number): void {
     while (this.#exchangeCount >= EXCHANGES_MAX) this.#forgetExchanges(this.#exchanges.keys().next().value ?? client);

@@ -59,6 +59,8 @@ export interface Ingest {
   replay(kept: readonly Rejection[], options: { readonly rules: boolean }): Promise<readonly Replayed[]>;
   /** A client's session is over: nothing of it counts in the next one. */
   sessionEnded(client: string): void;
+  /** Whether a client that sends this at QoS 2 had then begun more than so many messages, over all its connections, without releasing them. */
+  hasTooManyOpen(client: string, packetId: number, openMax: number): boolean;
   /** PUBREL: resolves when the identifier's release is durable, and must not be answered when it rejects. */
   released(client: string, packetId: number): Promise<void>;
   /** A message that the access rules acknowledge and drop: answered in its turn, after what the client sent before it. */
@@ -201,6 +203,10 @@ class JournalIngest implements Ingest {
       this.#commit.writer.addQos2Mark({ open: false, client, packetId, hash: 0, receivedAt });
       this.#commit.commit();
     }
+  }
+
+  hasTooManyOpen(client: string, packetId: number, openMax: number): boolean {
+    return this.#sessions.openExchanges(client) >= openMax && this.#sessions.exchange(client, packetId) === undefined;
   }
 
   async released(client: string, packetId: number): Promise<void> {

@@ -48,6 +48,11 @@ export class ReadGate {
     connection.once('close', () => this.#asking.delete(connection));
   }
 
+  /** Connections that were turned away and wait for their turn. */
+  get asking(): number {
+    return this.#asking.size;
+  }
+
   /** Nothing is read any more. */
   close(): void {
     this.#isClosed = true;

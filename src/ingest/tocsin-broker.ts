@@ -13,7 +13,8 @@ import { NotDurable } from '../journal/group-commit.ts';
 import { backoffMs } from '../std/backoff.ts';
 import type { Clock } from '../std/clock.ts';
 import { TocsinError } from '../std/errors.ts';
-import type { Logger } from '../std/logger.ts';
+import { Fault, type Refusals } from './gate/refusals.ts';
+import { SUBSCRIPTIONS_MAX, SubscriptionLimit } from './gate/subscription-limit.ts';
 import type { Ingest } from './ingest.ts';
 import { Interest } from './interest.ts';
 import { mend } from './mending/mending.ts';
@@ -23,21 +24,23 @@ import type { Persistence } from './persistence/persistence.ts';
 import { fitToAedes } from './persistence/seam.ts';
 
 export interface TocsinBrokerOptions {
-  readonly limits: { readonly packetBytes: number };
   readonly ingest: Ingest;
   readonly persistence: Persistence;
+  readonly refusals: Refusals;
   readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /** Topics below these belong to the program. */
 const OWN_TOPIC = 'tocsin/';
-const CONNECT_TIMEOUT_MS = 5000;
+/** Behind the gate's own, which is shorter. */
+const CONNECT_TIMEOUT_MS = 10_000;
 const DRAIN_TIMEOUT_MS = 10_000;
 /** What may wait in memory for one slow subscriber before it is disconnected. */
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 /** At most as long as clients commonly wait for CONNACK: who gives up before would never get in again. */
 const RECONNECT_WAIT = { firstMs: 500, maxMs: 3000 };
+/** Begun at QoS 2 and not released, of one session: over all its connections, which Aedes' own bound of as many forgets. */
+const OPEN_MESSAGES_MAX = 1000;
 /** Clients remembered for having failed to publish; the oldest is forgotten first. */
 const FAILED_CLIENTS_MAX = 10_000;
 
@@ -54,6 +57,7 @@ interface Delivery {
 
 export class TocsinBroker extends Aedes {
   readonly #interest = new Interest();
+  readonly #subscriptions = new SubscriptionLimit();
   readonly #refused = new WeakSet<object>();
   /** Delivered before their acknowledgement. */
   readonly #delivered = new WeakSet<object>();
@@ -74,8 +78,8 @@ export class TocsinBroker extends Aedes {
       drainTimeout: DRAIN_TIMEOUT_MS,
       preConnect: (client, packet, callback) => this.#beforeConnect(packet, client, callback),
       authorizePublish: (client, packet, callback) => this.#incoming(client, packet, callback),
-      authorizeSubscribe: (_client, subscription, callback) => {
-        const isGranted = !subscription.topic.startsWith('$');
+      authorizeSubscribe: (client, subscription, callback) => {
+        const isGranted = this.#maySubscribe(client, subscription.topic);
         if (isGranted) this.#granted.add(subscription);
         callback(null, isGranted ? subscription : null);
       },
@@ -97,6 +101,7 @@ export class TocsinBroker extends Aedes {
       const session = client.clean ? undefined : this.#persistence.sessions.find(client.id);
       if (session !== undefined) this.#persistence.sessions.left(session);
     });
+    this.on('unsubscribe', (filters, client) => this.#subscriptions.forget(client, filters));
   }
 
   /** Nobody subscribes to most sensor topics: then there is nothing to do after the acknowledgement. */
@@ -132,13 +137,24 @@ export class TocsinBroker extends Aedes {
   }
 
   #incoming(client: Client | null, packet: PublishPacket, callback: (error?: Error | null) => void): void {
-    if (packet.topic.startsWith(OWN_TOPIC) || packet.topic.startsWith('$') || packet.payload.length > this.#options.limits.packetBytes) {
+    if (packet.topic.startsWith(OWN_TOPIC) || packet.topic.startsWith('$')) {
       // Acknowledged and dropped: an error would close the connection, and the device would send it again for ever.
       this.#refused.add(packet);
       this.#ingest.refuse(packet.qos, callback);
       return;
     }
     const packetId = packet.messageId;
+    if (
+      packet.qos === 2 &&
+      packetId !== undefined &&
+      client !== null &&
+      this.#ingest.hasTooManyOpen(client.id, packetId, OPEN_MESSAGES_MAX)
+    ) {
+      const fault = new Fault('open-messages', `more than ${OPEN_MESSAGES_MAX} at once`);
+      this.#options.refusals.note(fault.reason, { client: client.id, detail: fault.message });
+      callback(fault);
+      return;
+    }
     // Handed on as it is where it can be: what each message of a group keeps until its fsync is what the collector has to carry.
     const answer = this.#failures.size === 0 || client === null ? callback : this.#forgetting(client.id, callback);
     const name = client?.id ?? null;
@@ -234,11 +250,18 @@ export class TocsinBroker extends Aedes {
     }
   }
 
+  #maySubscribe(client: Client, filter: string): boolean {
+    if (filter.startsWith('$')) return false;
+    if (this.#subscriptions.admits(client, filter)) return true;
+    this.#options.refusals.note('subscriptions', { client: client.id, detail: `more than ${SUBSCRIPTIONS_MAX}` });
+    return false;
+  }
+
   #isStuck(client: Client): boolean {
     if (client.conn.destroyed) return true;
     const waiting = client.conn.writableLength;
     if (waiting <= OUTPUT_BYTES_MAX) return false;
-    this.#options.logger.warn({ client: client.id, waiting }, 'subscriber disconnected: it does not read what it subscribed to');
+    this.#options.refusals.note('slow-reader', { client: client.id, detail: `${waiting} bytes wait for it` });
     client.conn.destroy();
     return true;
   }

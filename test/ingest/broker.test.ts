@@ -19,6 +19,7 @@ import { asDuplicate, CONNACK, connectPacket, PacketScanner, PUBACK, PUBCOMP, PU
 import { timed } from './timed-profile.ts';
 
 const logger = pino({ level: 'silent' });
+const LIMITS = { packetBytes: 100_000, connections: 20, connectionsPerAddress: 0, messagesPerSecond: 0 };
 
 interface Instance {
   readonly port: number;
@@ -67,7 +68,7 @@ async function start(path: string, options: { bytesMax?: number; commitWaitMs?: 
       { scheme: 'mqtt', host: '127.0.0.1', port: 0 },
       { scheme: 'ws', host: '127.0.0.1', port: 0 },
     ],
-    limits: { connections: 20, packetBytes: 100_000 },
+    limits: LIMITS,
     ingest,
     clock,
     logger,
@@ -434,8 +435,14 @@ describe('a session that is over', () => {
 describe('listening and stopping', () => {
   const listenOn = (scheme: 'mqtt' | 'ws', port: number) => {
     const ingest = { sessionEnded: () => undefined } as unknown as Ingest;
-    const limits = { connections: 20, packetBytes: 100_000 };
-    return startBroker({ listeners: [{ scheme, host: '127.0.0.1', port }], limits, ingest, clock, logger, registry: new Registry() });
+    return startBroker({
+      listeners: [{ scheme, host: '127.0.0.1', port }],
+      limits: LIMITS,
+      ingest,
+      clock,
+      logger,
+      registry: new Registry(),
+    });
   };
 
   it.each(['mqtt', 'ws'] as const)('says which address is taken (%s)', async (scheme) => {

@@ -42,7 +42,7 @@ export async function runOwnBroker(): Promise<OwnBroker> {
       { scheme: 'mqtt', host: '127.0.0.1', port: 0 },
       { scheme: 'ws', host: '127.0.0.1', port: 0 },
     ],
-    limits: { connections: 1000, packetBytes: 262_144 },
+    limits: { connections: 1000, connectionsPerAddress: 0, messagesPerSecond: 0, packetBytes: 262_144 },
     ingest,
     clock,
     logger,

@@ -35,7 +35,7 @@ async function start(path: string, limits: { sessions?: number; retained?: numbe
   const ingest = await createIngest({ decoder, journal, partition: 0, clock, logger, registry });
   const broker = await startBroker({
     listeners: [{ scheme: 'mqtt', host: '127.0.0.1', port: 0 }],
-    limits: { connections: 0, packetBytes: 100_000, ...limits },
+    limits: { connections: 0, connectionsPerAddress: 0, messagesPerSecond: 0, packetBytes: 100_000, ...limits },
     path: join(path, 'broker.db'),
     ingest,
     clock,
