@@ -13,7 +13,11 @@ export interface Change {
     | 'schedule'
     | 'inhibition'
     | 'escalation'
-    | 'notify';
+    | 'notify'
+    /** Of a device. */
+    | 'credential'
+    | 'user'
+    | 'access';
   /** Of the rule, profile, device, group or contact; of anything else what it is about. */
   readonly id: string;
   readonly change: 'added' | 'removed' | 'changed';

@@ -2,27 +2,23 @@
  * The MQTT broker as the rest of the program sees it: listeners in front (`connections.ts`), Aedes behind (`tocsin-broker.ts`), and an
  * end that loses nothing. Aedes stays behind these files.
  */
-import { Server as HttpServer } from 'node:http';
-import { type AddressInfo, createServer, type Server } from 'node:net';
 import type { Client } from 'aedes';
 import type { Registry } from 'prom-client';
+import type { Access } from '../access/access.ts';
+import type { TlsFiles } from '../access/certificates.ts';
 import { NotDurable } from '../journal/group-commit.ts';
 import type { Clock } from '../std/clock.ts';
-import { TocsinError } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
-import { Connections, webSocketServer } from './connections.ts';
+import { Connections } from './connections.ts';
 import type { Ingest } from './ingest.ts';
+import { type Listener, Listeners } from './listeners.ts';
 import { TocsinBroker } from './tocsin-broker.ts';
-
-export interface Listener {
-  readonly scheme: 'mqtt' | 'ws';
-  readonly host: string;
-  /** 0 picks a free one. */
-  readonly port: number;
-}
 
 export interface BrokerOptions {
   readonly listeners: readonly Listener[];
+  /** Null: no listener speaks TLS. */
+  readonly tls: TlsFiles | null;
+  readonly access: Access;
   readonly limits: { readonly connections: number; readonly packetBytes: number };
   readonly ingest: Ingest;
   readonly clock: Clock;
@@ -35,6 +31,10 @@ export interface Broker {
   readonly urls: readonly string[];
   /** Publishes as the program itself: below `tocsin/` only the program may. Rejects when the broker did not take it, which is logged. */
   publish(topic: string, payload: string, options: { retain: boolean }): Promise<void>;
+  /** After the access rules have changed: who may not be connected any more is not. */
+  renewSessions(): void;
+  /** Reads the certificates again; what cannot be used is logged, and the ones before it stay. */
+  renewCertificates(): void;
   close(): Promise<void>;
 }
 
@@ -45,6 +45,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   broker.watchSessions();
   broker.on('client', (client: Client) => {
     if (client.clean) ingest.sessionEnded(client.id);
+    // The access rules may have changed while it was being let in.
+    broker.renewSession(client);
   });
   // A clean session ends with its connection; the next one under this name may be another's.
   broker.on('clientDisconnect', (client: Client) => {
@@ -60,20 +62,11 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   broker.on('connectionError', (_client: Client, error: Error) => logger.debug({ reason: error.message }, 'connection closed'));
 
   const connections = new Connections(broker, options);
-  const servers: Server[] = [];
-  const urls: string[] = [];
-  for (const listener of options.listeners) {
-    const server =
-      listener.scheme === 'ws' ? webSocketServer(connections) : createServer({ noDelay: true }, (socket) => connections.accept(socket));
-    await listen(server, listener);
-    // Too many open files, say: the connection is lost, the listener is not.
-    server.on('error', (error) => logger.error({ err: error, listener: listener.scheme }, 'a connection could not be accepted'));
-    servers.push(server);
-    const { port } = server.address() as AddressInfo;
-    urls.push(`${listener.scheme}://${listener.host.includes(':') ? `[${listener.host}]` : listener.host}:${port}`);
-  }
+  const listeners = await Listeners.open(connections, options);
   return {
-    urls,
+    urls: listeners.urls,
+    renewSessions: () => broker.renewSessions(),
+    renewCertificates: () => listeners.renewCertificates(),
     publish: (topic, payload, { retain }) => {
       const packet = { cmd: 'publish' as const, topic, payload: Buffer.from(payload), qos: 1 as const, retain, dup: false };
       return new Promise((resolve, reject) => {
@@ -85,31 +78,14 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       });
     },
     async close() {
-      const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
-      // A connection on which no request has come yet is none of ours to destroy, and would be waited for.
-      for (const server of servers) if (server instanceof HttpServer) server.closeAllConnections();
+      const closed = listeners.close();
       // What was read is made durable and acknowledged first: else its senders, told nothing, would send it again.
       connections.stopReading();
       await ingest.drained();
       await connections.finish();
       await new Promise<void>((resolve) => broker.close(() => resolve()));
       connections.destroyAll();
-      await Promise.all(closed);
+      await closed;
     },
   };
-}
-
-function listen(server: Server, { scheme, host, port }: Listener): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      const taken = cause.code === 'EADDRINUSE';
-      reject(
-        new TocsinError(`cannot listen on ${scheme}://${host}:${port}: ${cause.message}`, {
-          hint: taken ? 'another program has this port: stop it, or change mqtt.listeners' : 'see mqtt.listeners in the config',
-          cause,
-        }),
-      );
-    });
-    server.listen(port, host, resolve);
-  });
 }

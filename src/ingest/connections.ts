@@ -1,10 +1,7 @@
 /** Every open connection, counted and limited, whatever it came by. */
-import { createServer as createHttpServer } from 'node:http';
-import type { Server } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Aedes, Client } from 'aedes';
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { createWebSocketStream, WebSocketServer } from 'ws';
 import type { Clock } from '../std/clock.ts';
 import type { Ingest } from './ingest.ts';
 import { ReadGate } from './read-gate.ts';
@@ -81,13 +78,4 @@ export class Connections {
   destroyAll(): void {
     for (const connection of this.#open) connection.destroy();
   }
-}
-
-export function webSocketServer(connections: Connections): Server {
-  const server = createHttpServer((_request, response) => response.writeHead(426, { Upgrade: 'websocket' }).end());
-  const webSockets = new WebSocketServer({ server, handleProtocols: (protocols) => (protocols.has('mqtt') ? 'mqtt' : false) });
-  // It repeats the server's errors, which are heard where they arise; unheard here, they would end the process.
-  webSockets.on('error', () => undefined);
-  webSockets.on('connection', (socket) => connections.accept(createWebSocketStream(socket)));
-  return server;
 }

@@ -6,6 +6,8 @@
  * could not be made durable, and a shortcut past the delivery when nobody subscribes to a topic.
  */
 import { Aedes, type Client, type PublishPacket } from 'aedes';
+import type { Access, Refusal, Session } from '../access/access.ts';
+import { originOf } from '../access/origin.ts';
 import { backoffMs } from '../std/backoff.ts';
 import type { Clock } from '../std/clock.ts';
 import type { Logger } from '../std/logger.ts';
@@ -14,6 +16,7 @@ import { Interest } from './interest.ts';
 
 export interface TocsinBrokerOptions {
   readonly limits: { readonly packetBytes: number };
+  readonly access: Access;
   readonly ingest: Ingest;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -33,6 +36,7 @@ const FAILED_CLIENTS_MAX = 10_000;
 /** What our persistence is asked for; Aedes' own type still describes the callback form that 1.x no longer uses. */
 interface Persistence {
   addSubscriptions(client: Client, subscriptions: readonly { topic: string }[]): Promise<unknown>;
+  putWill(client: Client, packet: PublishPacket): Promise<unknown>;
   removeSubscriptions(client: Client, filters: readonly string[]): Promise<unknown>;
   cleanSubscriptions(client: Client): Promise<unknown>;
   incomingGetPacket(client: Client, packet: { cmd?: string; messageId?: number }): Promise<unknown>;
@@ -41,6 +45,9 @@ interface Persistence {
 export class TocsinBroker extends Aedes {
   readonly #interest = new Interest();
   readonly #refused = new WeakSet<object>();
+  /** Who each client is, from its login on. */
+  readonly #clients = new WeakMap<Client, Session>();
+  readonly #access: Access;
   readonly #ingest: Ingest;
   readonly #options: TocsinBrokerOptions;
   /** Failed publishes in a row and until when a CONNECT waits for it, by client. */
@@ -53,11 +60,17 @@ export class TocsinBroker extends Aedes {
       connectTimeout: CONNECT_TIMEOUT_MS,
       drainTimeout: DRAIN_TIMEOUT_MS,
       preConnect: (client, packet, callback) => this.#beforeConnect(packet.clientId, client, callback),
+      authenticate: (client, username, password, callback) => {
+        const given = { username: username === undefined || username === '' ? null : username, password: password ?? null };
+        void this.#login(client, given).then((refusal) => callback(refusal, refusal === null));
+      },
       authorizePublish: (client, packet, callback) => this.#incoming(client, packet, callback),
-      authorizeSubscribe: (_client, subscription, callback) => callback(null, subscription.topic.startsWith('$') ? null : subscription),
-      authorizeForward: (client, packet) => (this.#isStuck(client) ? null : packet),
+      authorizeSubscribe: (client, subscription, callback) =>
+        callback(null, this.#maySubscribe(client, subscription.topic) ? subscription : null),
+      authorizeForward: (client, packet) => (this.#isStuck(client) || !this.#mayRead(client, packet.topic) ? null : packet),
     });
     this.#options = options;
+    this.#access = options.access;
     this.#ingest = options.ingest;
   }
 
@@ -82,7 +95,11 @@ export class TocsinBroker extends Aedes {
   }
 
   #incoming(client: Client | null, packet: PublishPacket, callback: (error?: Error | null) => void): void {
-    if (packet.topic.startsWith(OWN_TOPIC) || packet.topic.startsWith('$') || packet.payload.length > this.#options.limits.packetBytes) {
+    const session = client === null ? undefined : this.#clients.get(client);
+    // A will whose client is gone was looked at when it was stored.
+    const isDenied = client !== null && session?.rights.mayPublish(packet.topic) !== true;
+    if (isDenied || isReserved(packet.topic) || packet.payload.length > this.#options.limits.packetBytes) {
+      if (isDenied) this.#access.denied('publish');
       // Acknowledged and dropped: an error would close the connection, and the device would send it again for ever.
       this.#refused.add(packet);
       this.#ingest.refuse(packet.qos, callback);
@@ -98,10 +115,57 @@ export class TocsinBroker extends Aedes {
         dup: packet.dup,
         packetId: packetId ?? 0,
         client: client?.id ?? null,
+        device: session?.who?.kind === 'device' ? session.who.name : null,
       },
       // Handed on as it is: what each message of a group keeps until its fsync is what the collector has to carry.
       this.#failures.size === 0 || client === null ? callback : this.#forgetting(client.id, callback),
     );
+  }
+
+  /** @returns null when it is let in */
+  async #login(client: Client, given: { username: string | null; password: Buffer | null }): Promise<LoginError | null> {
+    const outcome = await this.#access.login({
+      ...given,
+      ...originOf(client.conn),
+      clientId: client.id,
+      holder: this.#holderOf(client.id),
+      isGone: () => client.closed,
+    });
+    if ('returnCode' in outcome) return new LoginError(outcome);
+    this.#clients.set(client, outcome);
+    return null;
+  }
+
+  #holderOf(clientId: string): Session | undefined {
+    const holder = clientsOf(this)[clientId];
+    return holder === undefined || holder.closed ? undefined : this.#clients.get(holder);
+  }
+
+  /** Once the access rules have changed: gives every client the rights that it has by now, and closes who has none any more. */
+  renewSessions(): void {
+    for (const client of Object.values(clientsOf(this))) if (client !== undefined) this.renewSession(client);
+  }
+
+  renewSession(client: Client): void {
+    const session = this.#clients.get(client);
+    if (session === undefined || this.#access.renew(session)) return;
+    this.#options.logger.info(
+      { client: client.id, user: session.who?.name ?? null },
+      'client disconnected: what it logged in with does not count any more',
+    );
+    client.close();
+  }
+
+  #maySubscribe(client: Client | null, filter: string): boolean {
+    const may = client !== null && this.#clients.get(client)?.rights.maySubscribe(filter) === true;
+    if (!may) this.#access.denied('subscribe');
+    return may;
+  }
+
+  #mayRead(client: Client, topic: string): boolean {
+    const may = this.#clients.get(client)?.rights.mayRead(topic) === true;
+    if (!may) this.#access.denied('read');
+    return may;
   }
 
   /** A publish that is made durable ends the client's waits. */
@@ -152,10 +216,18 @@ export class TocsinBroker extends Aedes {
   watchSessions(): void {
     // Aedes' types do not declare `persistence`; these four methods are the ones it calls (aedes-persistence 11).
     const { persistence } = this as unknown as { persistence: Persistence };
-    const { addSubscriptions, removeSubscriptions, cleanSubscriptions, incomingGetPacket } = persistence;
+    const { addSubscriptions, putWill, removeSubscriptions, cleanSubscriptions, incomingGetPacket } = persistence;
     persistence.addSubscriptions = (client, subscriptions) => {
-      for (const { topic } of subscriptions) this.#interest.addToSession(client.id, topic);
-      return addSubscriptions.call(persistence, client, subscriptions);
+      // Aedes hands over all of a packet for each one of it that was granted.
+      const rights = this.#clients.get(client)?.rights;
+      const granted = subscriptions.filter(({ topic }) => rights?.maySubscribe(topic) === true);
+      for (const { topic } of granted) this.#interest.addToSession(client.id, topic);
+      return addSubscriptions.call(persistence, client, granted);
+    };
+    // It may outlive the program, and who its client was is not stored with it.
+    persistence.putWill = async (client, will) => {
+      if (this.#clients.get(client)?.rights.mayPublish(will.topic) === true && !isReserved(will.topic))
+        await putWill.call(persistence, client, will);
     };
     persistence.removeSubscriptions = (client, filters) => {
       for (const filter of filters) this.#interest.removeFromSession(client.id, filter);
@@ -170,6 +242,21 @@ export class TocsinBroker extends Aedes {
       if (packet.cmd === 'pubrel' && packet.messageId !== undefined) await this.#release(client, packet.messageId);
       return incomingGetPacket.call(persistence, client, packet);
     };
+  }
+}
+
+const isReserved = (topic: string): boolean => topic.startsWith(OWN_TOPIC) || topic.startsWith('$');
+
+/** Aedes' types do not declare them. */
+const clientsOf = (broker: Aedes): Readonly<Record<string, Client | undefined>> =>
+  (broker as unknown as { clients: Record<string, Client> }).clients;
+
+/** In the form in which Aedes takes CONNACK's return code. */
+class LoginError extends Error {
+  readonly returnCode: Refusal['returnCode'];
+  constructor({ returnCode, reason }: Refusal) {
+    super(reason);
+    this.returnCode = returnCode;
   }
 }
 

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type * as z from 'zod';
+import { credentialsForm } from '../../src/access/credentials.ts';
 import { SCHEMA_FOLDER, schemaFiles } from '../../src/cli/schemas.ts';
 import { schema as configForm } from '../../src/config/schema.ts';
 import { fleetForm } from '../../src/devices/fleet.ts';
@@ -27,6 +28,7 @@ const FORMS: Readonly<Record<string, z.ZodType>> = {
   profile: profileForm,
   fleet: fleetForm,
   notify: notifyForm,
+  credentials: credentialsForm,
 };
 const schemas = new Map(schemaFiles().map(({ name, text }) => [name.replace('.schema.json', ''), JSON.parse(text) as unknown]));
 const validators = new Map([...schemas].map(([name, schema]) => [name, ajv.compile(schema as object)]));
