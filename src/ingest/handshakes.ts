@@ -1,7 +1,7 @@
 /**
- * TLS handshakes, a few at a time. Each computes for a millisecond or more on the thread that also answers everybody else: when two thousand
- * devices come back at once, they take turns, and who is connected already does not wait for all of them. What waits is bounded in number
- * and in time.
+ * TLS handshakes, a few a turn of the event loop. Each computes for a millisecond or more on the thread that also answers everybody else:
+ * when two thousand devices come back at once, they take turns, and who is connected already does not wait for all of them. How many
+ * at the other end are slow does not matter for that. What is unfinished is bounded in number and in time.
  */
 import type { Socket } from 'node:net';
 import type { Server, TLSSocket } from 'node:tls';
@@ -10,20 +10,20 @@ import type { Clock } from '../std/clock.ts';
 import type { Logger } from '../std/logger.ts';
 
 export interface HandshakesOptions {
-  /** How many connections may wait for their turn; 0: as many as come. */
-  readonly waitingMax: number;
+  /** How many connections may be unfinished; 0: as many as come. */
+  readonly unfinishedMax: number;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly registry: Registry;
 }
 
-const AT_ONCE_MAX = 8;
+const BEGUN_A_TURN_MAX = 4;
 /** For the handshake itself, by Node. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
-const WAIT_MS = 20_000;
+/** As long as clients commonly try: who waits longer has gone. */
+const WAIT_MS = 30_000;
 
 interface Waiting {
-  readonly socket: Socket;
   readonly server: Server;
   readonly cancel: () => void;
 }
@@ -33,22 +33,23 @@ export class Handshakes {
   /** In the order in which they came. */
   readonly #waiting = new Map<Socket, Waiting>();
   /** By the peer's address and port: Node does not say which socket a finished handshake was on. */
-  readonly #running = new Map<string, Socket>();
+  readonly #begun = new Map<string, Socket>();
   readonly #failed: Counter<'reason'>;
+  #isScheduled = false;
 
   constructor(options: HandshakesOptions) {
     this.#options = options;
-    const waiting = this.#waiting;
+    const unfinished = (): number => this.#waiting.size + this.#begun.size;
     new Gauge({
-      name: 'tocsin_mqtt_handshakes_waiting',
-      help: 'Connections that wait for their turn to do a TLS handshake',
+      name: 'tocsin_mqtt_handshakes',
+      help: 'Connections whose TLS handshake is not done yet',
       registers: [options.registry],
       collect() {
-        this.set(waiting.size);
+        this.set(unfinished());
       },
     });
     const help =
-      'TLS connections that came to nothing: failed (protocol, certificate), late (their turn did not come in time), full (too many waited)';
+      'TLS connections that came to nothing: failed (protocol, certificate), late (their turn did not come in time), full (too many were unfinished)';
     this.#failed = new Counter({
       name: 'tocsin_mqtt_handshakes_failed_total',
       help,
@@ -60,18 +61,17 @@ export class Handshakes {
 
   /** Sockets that `take` is given for this server come back as its connections. */
   watch(server: Server): void {
-    server.on('secureConnection', (socket) => this.#finished(keyOf(socket)));
+    server.on('secureConnection', (socket) => this.#begun.delete(keyOf(socket)));
     server.on('tlsClientError', (error, socket: TLSSocket) => {
       this.#failed.inc({ reason: 'failed' });
       this.#options.logger.debug({ reason: error.message }, 'no TLS connection');
-      this.#finished(keyOf(socket));
       socket.destroy();
     });
   }
 
   take(socket: Socket, server: Server): void {
-    const { waitingMax, clock } = this.#options;
-    if (waitingMax > 0 && this.#waiting.size >= waitingMax) {
+    const { unfinishedMax, clock } = this.#options;
+    if (unfinishedMax > 0 && this.#waiting.size + this.#begun.size >= unfinishedMax) {
       this.#failed.inc({ reason: 'full' });
       socket.destroy();
       return;
@@ -81,36 +81,42 @@ export class Handshakes {
       this.#failed.inc({ reason: 'late' });
       socket.destroy();
     });
-    this.#waiting.set(socket, { socket, server, cancel });
+    this.#waiting.set(socket, { server, cancel });
     socket.on('error', () => undefined);
     socket.once('close', () => {
       cancel();
       this.#waiting.delete(socket);
-      if (this.#running.get(key) === socket) this.#finished(key);
+      if (this.#begun.get(key) === socket) this.#begun.delete(key);
     });
-    this.#next();
+    this.#schedule();
   }
 
   /** None goes on. */
   close(): void {
-    for (const socket of [...this.#waiting.keys(), ...this.#running.values()]) socket.destroy();
+    for (const socket of [...this.#waiting.keys(), ...this.#begun.values()]) socket.destroy();
   }
 
-  #next(): void {
-    for (const { socket, server, cancel } of this.#waiting.values()) {
-      if (this.#running.size >= AT_ONCE_MAX) return;
+  #schedule(): void {
+    if (this.#isScheduled || this.#waiting.size === 0) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#beginSome();
+      this.#schedule();
+    });
+  }
+
+  #beginSome(): void {
+    let begun = 0;
+    for (const [socket, { server, cancel }] of this.#waiting) {
+      if (begun >= BEGUN_A_TURN_MAX) return;
       this.#waiting.delete(socket);
       cancel();
-      // One that is gone already has nothing to shake.
       if (socket.destroyed) continue;
-      this.#running.set(keyOf(socket), socket);
+      begun += 1;
+      this.#begun.set(keyOf(socket), socket);
       server.emit('connection', socket);
     }
-  }
-
-  #finished(key: string): void {
-    // In its own turn: what is connected now is served before the next one computes.
-    if (this.#running.delete(key)) setImmediate(() => this.#next());
   }
 }
 

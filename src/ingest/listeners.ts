@@ -46,7 +46,7 @@ export class Listeners {
     this.#connections = connections;
     this.#options = options;
     this.#content = options.tls === null ? null : contentOf(options.tls);
-    this.#handshakes = options.tls === null ? null : new Handshakes({ ...options, waitingMax: options.limits.connections });
+    this.#handshakes = options.tls === null ? null : new Handshakes({ ...options, unfinishedMax: options.limits.connections });
   }
 
   /** @throws TocsinError when an address cannot be had */
@@ -145,6 +145,9 @@ function withWebSockets<S extends HttpServer | HttpsServer>(server: S, connectio
   return server;
 }
 
+/** Connections that the system keeps until they are accepted: a fleet that comes back at once is not to wait for its own retries. */
+const BACKLOG = 4096;
+
 function listen(server: Server, { scheme, host, port }: Listener): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
@@ -156,6 +159,6 @@ function listen(server: Server, { scheme, host, port }: Listener): Promise<void>
         }),
       );
     });
-    server.listen(port, host, resolve);
+    server.listen({ port, host, backlog: BACKLOG }, resolve);
   });
 }
