@@ -121,10 +121,14 @@ export class Access implements AsyncDisposable {
   /** Never rejects. */
   async login(attempt: Attempt): Promise<Session | Refusal> {
     const beganMs = this.#clock.monotonicMs();
-    const given: Promise<Session | Refusal> = this.#identify(attempt).catch(() => UNAVAILABLE);
-    const timeout = new AbortController();
-    const outcome = await Promise.race([given, this.#clock.sleep(LOGIN_WAIT_MS, timeout.signal).then(() => UNAVAILABLE)]);
-    timeout.abort();
+    const outcome = await new Promise<Session | Refusal>((resolve) => {
+      const cancel = this.#clock.after(LOGIN_WAIT_MS, () => resolve(UNAVAILABLE));
+      const answer = (given: Session | Refusal): void => {
+        cancel();
+        resolve(given);
+      };
+      this.#identify(attempt).then(answer, () => answer(UNAVAILABLE));
+    });
     if ('rights' in outcome) {
       this.#logins.inc({ outcome: 'accepted' });
       return outcome;
