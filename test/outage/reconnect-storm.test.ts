@@ -94,6 +94,6 @@ describe(`${DEVICES} devices that reconnect at once`, { timeout: 120_000 }, () =
     const metrics = await server.metrics();
     expect(metrics.sum('tocsin_mqtt_logins_total', { outcome: 'refused' })).toBe(0);
     const commits = metrics.sum('tocsin_journal_append_seconds_count');
-    expect(metrics.sum('tocsin_journal_append_seconds_bucket', { le: '0.05' }) / commits).toBeGreaterThan(0.9);
+    expect(metrics.sum('tocsin_journal_append_seconds_bucket', { le: '0.1' }) / commits).toBeGreaterThan(0.9);
   });
 });
