@@ -4,9 +4,12 @@
  */
 import { join } from 'node:path';
 import { Gauge, Registry } from 'prom-client';
+import { Access, type AccessSettings } from './access/access.ts';
+import type { TlsFiles } from './access/certificates.ts';
 import { AlertTopics } from './alert-topics.ts';
 import { createBackend } from './backend.ts';
 import type { Loaded } from './cli/load.ts';
+import { watchFiles } from './config/watch.ts';
 import type { Config, ConfigSource, HistoryConfig } from './config.ts';
 import { loadCodecs } from './devices/codecs/codecs.ts';
 import { createDecoder } from './devices/decode.ts';
@@ -76,10 +79,7 @@ export async function startApp(loaded: Loaded, source: ConfigSource): Promise<Ap
   const ingest = await createIngest({ ...common, decoder, partition: 0, registry, learnedUpTo });
   const learning = new LearnedFile(learnedFile, { position: learnedUpTo, learned: () => decoder.learned });
   stack.defer(() => ingest.drained());
-  const path = join(config.data, 'broker.db');
-  const { listeners, limits } = config.mqtt;
-  const broker = await startBroker({ listeners, limits, path, ingest, clock, logger, registry });
-  stack.defer(() => broker.close());
+  const { broker, admit } = stack.use(await startMqtt(loaded, { clock, logger, registry, ingest }));
   alertTopics.publishThrough(broker);
   outlets.broker = broker;
   const status = { state: 'running', since: formatTime(clock.now()) };
@@ -95,7 +95,7 @@ export async function startApp(loaded: Loaded, source: ConfigSource): Promise<Ap
     ingest.useDecoder(decoder);
   };
   const loading = stack.use(new LoadingThread(source, clock));
-  const reloader = new Reloader({ loaded, load: () => loading.load(), apply, clock, logger });
+  const reloader = new Reloader({ loaded, load: () => loading.load(), apply, admit, clock, logger });
   stack.defer(() => reloader.end());
 
   collectProcessMetrics(registry);
@@ -128,6 +128,31 @@ function openJournal(config: Config, { clock, logger }: Omit<Common, 'journal'>)
   const { bytesMax, reserveBytes, keepMs } = config.journal;
   const holders = Object.values(HOLDERS).filter((consumer) => consumer !== HOLDERS.history || config.roles.includes('history'));
   return openSqliteJournal({ path: join(config.data, 'journal.db'), bytesMax, reserveBytes, keepMs, clock, logger, holders });
+}
+
+interface Mqtt extends AsyncDisposable {
+  readonly broker: Broker;
+  /** Puts into force who may connect, and what listeners show. */
+  admit(next: Loaded): void;
+}
+
+async function startMqtt(loaded: Loaded, parts: Omit<Common, 'journal'> & { registry: Registry; ingest: Ingest }): Promise<Mqtt> {
+  const { mqtt } = loaded.config;
+  await using stack = new AsyncDisposableStack();
+  const access = stack.use(new Access(accessOf(loaded), parts));
+  const broker = await startBroker({ ...mqtt, ...parts, access, path: join(loaded.config.data, 'broker.db') });
+  stack.defer(() => broker.close());
+  if (mqtt.tls !== null) stack.defer(watchFiles(filesOf(mqtt.tls), { ...parts, onChange: () => broker.renewCertificates() }));
+  const running = stack.move();
+  return {
+    broker,
+    admit(next) {
+      access.use(accessOf(next));
+      broker.renewSessions();
+      broker.renewCertificates();
+    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
 }
 
 function startHistory(config: Config, common: Common): Promise<RunningWorker<HistoryMethods>> {
@@ -186,6 +211,14 @@ function startDecisions(inForce: () => Loaded, common: Common, outlets: Outlets)
     }),
   });
 }
+
+const accessOf = ({ config, credentials, directory }: Loaded): AccessSettings => ({
+  anonymous: config.mqtt.anonymous,
+  credentials,
+  directory,
+});
+
+const filesOf = ({ cert, key, ca }: TlsFiles): string[] => [cert, key, ...(ca === null ? [] : [ca])];
 
 const configurationOf = ({ rules, directory, notify }: Loaded): Configuration => ({ rules, directory, notify });
 

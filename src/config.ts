@@ -6,7 +6,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
-import { isLoopback, type Listener } from './config/listener.ts';
+import type { TlsFiles } from './access/certificates.ts';
+import { isEncrypted, isLoopback, type Listener } from './config/listener.ts';
 import { type Form, ROLES, type Role, schema } from './config/schema.ts';
 import type { HeartbeatForm } from './config/self-schema.ts';
 import { substitute } from './config/substitute.ts';
@@ -21,6 +22,8 @@ export interface Config {
   readonly data: string;
   readonly mqtt: {
     readonly listeners: readonly Listener[];
+    /** Null: no listener speaks TLS. */
+    readonly tls: TlsFiles | null;
     /** Whether clients may connect without credentials. */
     readonly anonymous: boolean;
     readonly limits: MqttLimits;
@@ -55,7 +58,9 @@ export interface Config {
   readonly self: { readonly everyMs: number | null };
   /** Null: none. A URL is a secret. */
   readonly heartbeat: HeartbeatForm | null;
-  /** Folder of profiles and fleet file; absolute, like the next two. */
+  /** File of who may connect; absolute, like the next three. */
+  readonly credentials: string;
+  /** Folder of profiles and fleet file. */
   readonly devices: string;
   /** Folder of rule files. */
   readonly rules: string;
@@ -126,7 +131,12 @@ function configOf(form: Form, path: string): Config {
   return {
     path,
     data: absolute(form.data),
-    mqtt: { listeners: form.mqtt.listeners, anonymous: form.mqtt.anonymous ?? true, limits: form.mqtt.limits },
+    mqtt: {
+      listeners: form.mqtt.listeners,
+      tls: form.mqtt.tls === undefined ? null : tlsOf(form.mqtt.tls, absolute),
+      anonymous: form.mqtt.anonymous ?? form.mqtt.listeners.every(({ host }) => isLoopback(host)),
+      limits: form.mqtt.limits,
+    },
     http: { host: form.http.listen.host, port: form.http.listen.port, publicUrl: form.http.publicUrl?.replace(/\/+$/, '') ?? null },
     journal: { bytesMax: form.journal.maxBytes, keepMs: form.journal.keep, reserveBytes: form.journal.reserve },
     history:
@@ -138,6 +148,7 @@ function configOf(form: Form, path: string): Config {
     email: { smtp: form.email.smtp ?? null, from: form.email.from },
     self: { everyMs: form.self },
     heartbeat: form.heartbeat ?? null,
+    credentials: absolute(form.credentials),
     devices: absolute(form.devices),
     rules: absolute(form.rules),
     notify: absolute(form.notify),
@@ -146,21 +157,27 @@ function configOf(form: Form, path: string): Config {
   };
 }
 
+function tlsOf({ cert, key, ca, clientCert = 'off' }: NonNullable<Form['mqtt']['tls']>, absolute: (relative: string) => string): TlsFiles {
+  return { cert: absolute(cert), key: absolute(key), ca: ca === undefined ? null : absolute(ca), clientCert };
+}
+
 /** What each key allows, but not all of them together. */
 function contradictionsIn(form: Form, place: YamlFile['place']): TocsinError[] {
   const problems: TocsinError[] = [];
   const problem = (at: readonly PropertyKey[], message: string, hint: string) =>
     problems.push(new TocsinError(message, { place: place(at), hint }));
-  const wide = form.mqtt.listeners.findIndex(({ host }) => !isLoopback(host));
-  if (wide >= 0 && form.mqtt.anonymous !== true) {
-    problem(
-      ['mqtt', 'listeners', wide],
-      'others can reach this address, and credentials are not supported yet',
-      'listen on 127.0.0.1; or, where only trusted devices can reach it (a private network, a container whose port is published to one), write `anonymous: true` under mqtt',
-    );
+  const { listeners, tls } = form.mqtt;
+  const encrypted = listeners.findIndex(isEncrypted);
+  if (encrypted >= 0 && tls === undefined) {
+    problem(['mqtt', 'listeners', encrypted], 'a listener with TLS needs a certificate', 'add tls: {cert: …, key: …} under mqtt');
   }
-  if (wide < 0 && form.mqtt.anonymous === false) {
-    problem(['mqtt', 'anonymous'], 'credentials are not supported yet', 'leave it out: every listener is on this machine only');
+  if (encrypted < 0 && tls !== undefined) problem(['mqtt', 'tls'], 'no listener uses it', 'listen on mqtts://host:8883 or wss://host:port');
+  if (tls !== undefined && (tls.clientCert ?? 'off') !== 'off' && tls.ca === undefined) {
+    problem(
+      ['mqtt', 'tls', 'clientCert'],
+      'nobody vouches for client certificates',
+      'add ca: the certificate of the authority that has signed them',
+    );
   }
   if (!isLoopback(form.http.listen.host)) {
     problem(
@@ -192,6 +209,12 @@ function contradictionsIn(form: Form, place: YamlFile['place']): TocsinError[] {
     problem(['heartbeat', 'email'], 'without email.smtp mails are files, which tell nobody outside', 'add email.smtp, or use url');
   }
   return problems;
+}
+
+/** Where a key stands, for problems that show only when other files have been read. */
+export function placeOf({ path, set }: ConfigSource, at: readonly PropertyKey[]): string {
+  const { file } = parseYaml({ path, text: readConfig(path) });
+  return applyOverrides(file?.value ?? {}, set, []).place(at) ?? file?.place(at) ?? path;
 }
 
 /** Puts each `a.b=value` in its place. `place` says `--set a.b` for what came from one. */

@@ -1,7 +1,7 @@
 /**
  * A changed configuration is applied while everything runs. It is read whole, by what `check` and the start read it by: with
- * one problem nothing is applied, and what was in force runs on. Rules, profiles, fleet and notify are applied; another key
- * of tocsin.yaml is named as one that takes a restart.
+ * one problem nothing is applied, and what was in force runs on. Rules, profiles, fleet, notify and credentials are applied; another
+ * key of tocsin.yaml is named as one that takes a restart.
  *
  * First the decisions take it up, then the decoder: what is in the journal by then was decoded by the old profiles and is
  * decided by the new rules, as after a restart. Reloads come one after another, and at most one waits: whoever asks while
@@ -13,7 +13,7 @@ import type { Loaded } from './cli/load.ts';
 import { renderChange } from './config/change.ts';
 import { keysThatNeedRestart } from './config/changed-keys.ts';
 import { type Described, type Diff, describeConfiguration, diff } from './config/diff.ts';
-import { type Watched, watchFiles } from './config/watch.ts';
+import { type Watched, watchConfiguration } from './config/watch.ts';
 import type { Config } from './config.ts';
 import type { Clock } from './std/clock.ts';
 import { InvalidConfig, messageOf, type TocsinError } from './std/errors.ts';
@@ -38,6 +38,8 @@ export interface ReloaderOptions {
   readonly load: () => Promise<Loaded>;
   /** Puts into force; when it rejects, nothing has changed. */
   readonly apply: (loaded: Loaded) => Promise<void>;
+  /** Who may connect, and certificates: called after each reading, as no pause comes of it and files of their own may have changed. */
+  readonly admit: (loaded: Loaded) => void;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -118,20 +120,18 @@ export class Reloader {
   }
 
   async #reload(reason: string): Promise<Reloaded> {
-    const { load, apply } = this.#options;
+    const { load, apply, admit } = this.#options;
     const before = this.#current;
     // Anew each time, as a folder may have come or been exchanged; and first, so that no change goes by between reading and watching.
     this.#watch(before.config);
     try {
       const loaded = await load();
       const fingerprint = fingerprintOf(loaded);
-      let differences: Diff = { changes: [], more: 0 };
+      const isSame = fingerprint === this.#fingerprint;
+      const differences = isSame && isDeepStrictEqual(accessOf(before), accessOf(loaded)) ? NO_DIFFERENCE : differencesOf(before, loaded);
       // A pause, however short, is not made for nothing.
-      if (fingerprint !== this.#fingerprint) {
-        const described = describeConfiguration(before);
-        differences = diff(described, describeConfiguration(loaded, described.notify.salt));
-        await apply(loaded);
-      }
+      if (!isSame) await apply(loaded);
+      admit(loaded);
       this.#current = loaded;
       this.#fingerprint = fingerprint;
       const result = {
@@ -171,18 +171,28 @@ export class Reloader {
     this.#endWatch = () => undefined;
     if (!config.watch || this.#hasEnded) return;
     const { clock, logger } = this.#options;
-    this.#endWatch = watchFiles(watchedOf(config), { clock, logger, onChange: () => this.request('a file has changed') });
+    this.#endWatch = watchConfiguration(watchedOf(config), { clock, logger, onChange: () => this.request('a file has changed') });
   }
 }
+
+const NO_DIFFERENCE: Diff = { changes: [], more: 0 };
+
+function differencesOf(before: Loaded, loaded: Loaded): Diff {
+  const described = describeConfiguration(before);
+  return diff(described, describeConfiguration(loaded, described.notify.salt));
+}
+
+const accessOf = ({ config, credentials }: Loaded) => ({ anonymous: config.mqtt.anonymous, credentials });
 
 const fingerprintOf = ({ rules, directory, notify }: Loaded): string =>
   createHash('sha256').update(JSON.stringify({ rules, directory, notify })).digest('hex');
 
-const watchedOf = ({ path, devices, rules, notify, watch }: Config): Watched & { watch: boolean } => ({
+const watchedOf = ({ path, devices, rules, notify, credentials, watch }: Config): Watched & { watch: boolean } => ({
   config: path,
   devices,
   rules,
   notify,
+  credentials,
   watch,
 });
 

@@ -85,6 +85,7 @@ const inForceForm = z.object({
     inhibitions: z.array(z.string()),
     escalations: z.array(z.string()),
   }),
+  access: z.object({ anonymous: z.boolean(), credentials: z.array(z.unknown()) }),
 });
 const isDescribed = (answer: unknown): answer is Described => inForceForm.safeParse(answer).success;
 const versionForm = z.object({ version: z.string() });

@@ -1,13 +1,13 @@
 /** What changed, as the API tells it, in lines. */
 import * as z from 'zod';
-import { renderChange } from '../config/change.ts';
+import { CHANGE_KINDS, renderChange } from '../config/change.ts';
 import type { Diff } from '../config/diff.ts';
 import { printable } from './print.ts';
 
 export const diffForm = z.object({
   changes: z.array(
     z.object({
-      kind: z.enum(['rule', 'profile', 'device', 'group', 'fleet', 'contact', 'route', 'schedule', 'inhibition', 'escalation', 'notify']),
+      kind: z.enum(CHANGE_KINDS),
       id: z.string(),
       change: z.enum(['added', 'removed', 'changed']),
       part: z.string().nullable(),

@@ -8,8 +8,8 @@ import { printJson } from './print.ts';
 export const command = defineCommand({
   help: `usage: tocsin reload [--json]
 
-The running instance reads rules, profiles, fleet and notify again and applies them, as on SIGHUP. Prints what changed. An
-invalid configuration is refused whole: its problems are printed, the one before runs on, and the exit status is 1.
+The running instance reads rules, profiles, fleet, notify, credentials and certificates again and applies them, as on
+SIGHUP. Prints what changed. An invalid configuration is refused whole: its problems are printed, the one before runs on, and the exit status is 1.
 tocsin check --diff says beforehand what would change.
 
   --json       the API's own answer

@@ -12,7 +12,8 @@ export const command = defineCommand({
   help: `usage: tocsin run [--config FILE] [--set key=value]…
 
 Serves MQTT and HTTP until SIGTERM or SIGINT. Prints one JSON line when it is ready, with the real ports.
-SIGHUP reads rules, profiles, fleet and notify again and applies them; what is not valid is refused whole.
+SIGHUP reads rules, profiles, fleet, notify, credentials and certificates again and applies them; what is not valid is refused
+whole.
 
   tocsin run --config config/tocsin.yaml
   tocsin run --set 'mqtt.listeners=["mqtt://127.0.0.1:0"]' --set data=/tmp/tocsin

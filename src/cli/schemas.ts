@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as z from 'zod';
+import { credentialsForm } from '../access/credentials.ts';
 import { schema as configForm } from '../config/schema.ts';
 import { fleetForm } from '../devices/fleet.ts';
 import { profileForm } from '../devices/profile.ts';
@@ -28,6 +29,7 @@ const DESCRIBED: Readonly<Record<string, Described>> = {
   'rule-tests': { form: ruleTestsForm, title: 'Tocsin: tests of rules' },
   profile: { form: profileForm, title: 'Tocsin: a device profile' },
   fleet: { form: fleetForm, title: 'Tocsin: the fleet of devices' },
+  credentials: { form: credentialsForm, title: 'Tocsin: who may connect' },
   notify: { form: notifyForm, title: 'Tocsin: who is told', references: true },
 };
 

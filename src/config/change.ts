@@ -1,19 +1,26 @@
 /** One difference between two configurations, as data for scripts and as a line for people. */
 import { writtenDuration } from '../std/quantity.ts';
 
+/** `credential` is a device's. */
+export const CHANGE_KINDS = [
+  'rule',
+  'profile',
+  'device',
+  'group',
+  'fleet',
+  'contact',
+  'route',
+  'schedule',
+  'inhibition',
+  'escalation',
+  'notify',
+  'credential',
+  'user',
+  'access',
+] as const;
+
 export interface Change {
-  readonly kind:
-    | 'rule'
-    | 'profile'
-    | 'device'
-    | 'group'
-    | 'fleet'
-    | 'contact'
-    | 'route'
-    | 'schedule'
-    | 'inhibition'
-    | 'escalation'
-    | 'notify';
+  readonly kind: (typeof CHANGE_KINDS)[number];
   /** Of the rule, profile, device, group or contact; of anything else what it is about. */
   readonly id: string;
   readonly change: 'added' | 'removed' | 'changed';

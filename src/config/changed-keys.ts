@@ -20,7 +20,7 @@ const KEYS: Readonly<Record<string, string>> = {
   'heartbeat.to': 'heartbeat.email',
 };
 /** What is read anew at each reload, and so is in force by it. */
-const APPLIED = ['path', 'devices', 'rules', 'notify', 'watch', 'self.everyMs'];
+const APPLIED = ['path', 'devices', 'rules', 'notify', 'credentials', 'watch', 'self.everyMs', 'mqtt.anonymous'];
 
 /** Keys whose change takes a restart. */
 export function keysThatNeedRestart(before: Config, after: Config): string[] {

@@ -2,7 +2,7 @@
 import { isIPv4 } from 'node:net';
 
 export interface Listener {
-  readonly scheme: 'mqtt' | 'ws';
+  readonly scheme: 'mqtt' | 'mqtts' | 'ws' | 'wss';
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;
@@ -29,6 +29,8 @@ export function parseListenUrl(text: string, schemes: readonly string[]): Listen
   if (host === '') return `no host: expected ${scheme}://host:port`;
   return { scheme, host, port: url.port === '' ? (DEFAULT_PORTS[scheme] ?? 0) : Number(url.port) };
 }
+
+export const isEncrypted = ({ scheme }: Listener): boolean => scheme === 'mqtts' || scheme === 'wss';
 
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));

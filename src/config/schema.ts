@@ -1,6 +1,6 @@
 /** The form of tocsin.yaml, key by key. What needs a look at several keys at once is in config.ts. */
 import * as z from 'zod';
-import { count, duration, flag, refuse, refused, size, strictObject } from '../std/form.ts';
+import { count, duration, flag, refuse, size, strictObject } from '../std/form.ts';
 import { written } from '../std/json-schema.ts';
 import { type Listener, type ListenUrl, parseListenUrl } from './listener.ts';
 import { heartbeat, self } from './self-schema.ts';
@@ -12,7 +12,9 @@ export type Role = (typeof ROLES)[number];
 const PACKET_BYTES_MAX = 268_435_455;
 const NOT_YET = 'not supported yet';
 
-const LISTENER_JSON = { type: 'string', pattern: '^(?:mqtt|ws)://' };
+const CLIENT_CERT = ['off', 'optional', 'required'] as const;
+const LISTENER_JSON = { type: 'string', pattern: '^(?:mqtt|ws)s?://' };
+const LISTENER_SCHEMES = z.enum(['mqtt', 'mqtts', 'ws', 'wss']);
 /** A default as people write it. */
 const showUrl = (value: unknown): unknown => {
   const url = z.object({ scheme: z.string(), host: z.string(), port: z.number() }).safeParse(value);
@@ -26,10 +28,9 @@ const listeners = written(
     if (list.length === 0) return refuse(context, 'at least one address to listen on is needed', 'for example mqtt://127.0.0.1:1883');
     return list.map((text, index): Listener => {
       const at = Array.isArray(value) ? [index] : [];
-      const url = typeof text === 'string' ? parseListenUrl(text, ['mqtt', 'ws', 'mqtts', 'wss']) : 'expected text';
+      const url = typeof text === 'string' ? parseListenUrl(text, ['mqtt', 'mqtts', 'ws', 'wss']) : 'expected text';
       if (typeof url === 'string') return refuse(context, url, 'for example mqtt://127.0.0.1:1883 or ws://127.0.0.1:9001', at);
-      if (url.scheme === 'mqtt' || url.scheme === 'ws') return { ...url, scheme: url.scheme };
-      return refuse(context, `${url.scheme}: ${NOT_YET}`, 'until then put a TLS proxy in front, such as stunnel, nginx or HAProxy', at);
+      return { ...url, scheme: LISTENER_SCHEMES.parse(url.scheme) };
     });
   }),
   {
@@ -100,15 +101,41 @@ const limits = strictObject({
   metricsPerDevice: count().default(500).describe('Metrics of one device; 0 is no limit.'),
 });
 
+const file = () => z.string().min(1, 'expected a file');
+const tls = strictObject(
+  {
+    cert: file().describe('The certificate, in PEM, with those between it and the root; like every file here relative to this one.'),
+    key: file().describe('Its private key, in PEM, without a passphrase.'),
+    ca: file().optional().describe('The certificate of the authority that vouches for client certificates.'),
+    clientCert: written(
+      z.unknown().transform((value, context) => {
+        if (value === false) return 'off';
+        const mode = z.enum(CLIENT_CERT).safeParse(value);
+        return mode.success ? mode.data : refuse(context, `expected one of ${CLIENT_CERT.join(', ')}`);
+      }),
+      { enum: [...CLIENT_CERT, false] },
+    )
+      .optional()
+      .describe(
+        'Whether clients show a certificate: off, which is the default; optional: who does is known by the name in it; required: nobody else connects.',
+      ),
+  },
+  'say which certificate: {cert: …, key: …}',
+);
+
 const mqtt = strictObject({
   listeners: listeners
     .default([
       { scheme: 'mqtt', host: '127.0.0.1', port: 1883 },
       { scheme: 'ws', host: '127.0.0.1', port: 9001 },
     ])
-    .describe('Where to listen: mqtt://host:port and ws://host:port; port 0 takes a free one.'),
-  anonymous: flag().optional().describe('true opens a listener that other machines can reach; there are no credentials yet.'),
-  tls: refused(NOT_YET, 'mqtts:// and wss:// come in a later version'),
+    .describe('Where to listen: mqtt://host:port and ws://host:port, with TLS mqtts:// and wss://; port 0 takes a free one.'),
+  anonymous: flag()
+    .optional()
+    .describe(
+      'Whether clients without a user name may connect, and do anything. Left out: only while every listener is on this machine only.',
+    ),
+  tls: tls.optional().describe('For mqtts:// and wss://. TLS 1.2 and later; a new certificate is taken up without a restart.'),
   limits: limits.prefault({}).describe('What clients may take.'),
 });
 
@@ -187,6 +214,11 @@ export const schema = strictObject({
   alerting: alerting.prefault({}).describe('What holds for all rules.'),
   self: self.describe('How often Tocsin makes a reading of itself, by which it alerts about itself; off: never.'),
   heartbeat: heartbeat.optional().describe('Tells somebody outside that Tocsin lives, while its own readings are evaluated.'),
+  credentials: z
+    .string()
+    .min(1, 'expected a file')
+    .default('./credentials.yaml')
+    .describe('File of who may connect; it need not be there. tocsin device and tocsin user write it.'),
   devices: folder('../devices').describe('Folder of profiles/*.yaml and fleet.yaml.'),
   rules: folder('./rules').describe('Folder of rule files, *.yaml.'),
   notify: z.string().min(1, 'expected a file').default('./notify.yaml').describe('File of contacts and routes.'),

@@ -3,7 +3,7 @@
  * it, when it has been quiet for half a second, and after five seconds at the latest.
  *
  * Folders are watched, not files: an editor that writes beside the file and renames has then not taken it away. Who calls
- * `watchFiles` again after each change also sees folders that came or were exchanged. A folder that the system does not
+ * `watchConfiguration` again after each change also sees folders that came or were exchanged. A folder that the system does not
  * let us watch is looked at every few seconds instead.
  */
 import { type FSWatcher, readdirSync, statSync, watch } from 'node:fs';
@@ -18,6 +18,7 @@ export interface Watched {
   readonly devices: string;
   readonly rules: string;
   readonly notify: string;
+  readonly credentials: string;
 }
 
 const QUIET_MS = 500;
@@ -35,11 +36,13 @@ const isYaml = (name: string): boolean => /\.ya?ml$/.test(name) && !name.startsW
 /** Codecs anywhere else are read at the next reload. */
 const isScript = (name: string): boolean => /\.[cm]?[jt]s$/.test(name) && !name.startsWith('.');
 
-function foldersOf({ config, devices, rules, notify }: Watched): Folder[] {
-  const one = (path: string): Folder => ({ path: dirname(path), isOurs: (name) => name === basename(path) });
+const one = (path: string): Folder => ({ path: dirname(path), isOurs: (name) => name === basename(path) });
+
+function foldersOf({ config, devices, rules, notify, credentials }: Watched): Folder[] {
   return [
     one(config),
     one(notify),
+    one(credentials),
     { path: rules, isOurs: isYaml },
     // `profiles` and `codecs` themselves may come and go.
     { path: devices, isOurs: (name) => name === 'fleet.yaml' || name === 'profiles' || name === 'codecs' },
@@ -49,12 +52,23 @@ function foldersOf({ config, devices, rules, notify }: Watched): Folder[] {
   ];
 }
 
+interface WatchOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly onChange: () => void;
+}
+
 /** @returns what ends it */
-export function watchFiles(files: Watched, options: { clock: Clock; logger: Logger; onChange: () => void }): () => void {
+export const watchConfiguration = (files: Watched, options: WatchOptions): (() => void) => watchFolders(foldersOf(files), options);
+
+/** @returns what ends it */
+export const watchFiles = (paths: readonly string[], options: WatchOptions): (() => void) => watchFolders(paths.map(one), options);
+
+function watchFolders(folders: readonly Folder[], options: WatchOptions): () => void {
   const { clock, logger } = options;
   const settling = new Settling(clock, options.onChange);
   const ends: (() => void)[] = [() => settling.end()];
-  for (const folder of foldersOf(files)) {
+  for (const folder of folders) {
     try {
       ends.push(watchFolder(folder, settling, (error) => ends.push(lookAt(folder, settling, clock, error, logger))));
     } catch (error) {

@@ -40,7 +40,7 @@ export interface Decoder {
   route(topic: string): Route | null;
   /**
    * @param receivedAt µs
-   * @param client MQTT client id, where there is one
+   * @param client the sender: the device as which it has logged in, else its MQTT client id, where there is one
    */
   decode(route: Route, payload: Uint8Array, receivedAt: number, client?: string | null): Decoded;
   /**

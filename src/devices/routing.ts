@@ -155,6 +155,11 @@ export class Router {
     }
   }
 
+  /** How sensors' topics look, and what speaks there, as they are tried. */
+  get candidates(): readonly Candidate[] {
+    return this.#candidates;
+  }
+
   /** The topics on which sensors speak, as they are tried. */
   get templates(): readonly string[] {
     return this.#candidates.map(({ template }) => template.text);
@@ -162,6 +167,18 @@ export class Router {
 
   /** @returns null for a topic on which no sensor speaks */
   route(topic: string): OpenRoute | SharedRoute | ClosedRoute | null {
+    let best = this.way(topic);
+    if (best === null && this.#learned.get(topicKey(topic)) !== undefined)
+      best = { topic, levels: topic.split('/'), candidate: DISCOVERED, match: NOTHING_MATCHED };
+    if (best === null) return null;
+    const { candidate, match } = best;
+    if (match.device !== null) return this.open(best, match.device, match.labels);
+    // What names no device in its topic has a format that does in its messages: `check` sees to that.
+    return isFormat(candidate.format) ? { kind: 'shared', topic, way: best, device: null, format: candidate.format } : null;
+  }
+
+  /** How a topic is recognised by its looks alone; nothing is remembered of it. Null: it is not. */
+  way(topic: string): Way | null {
     const levels = topic.split('/');
     let best: Way | null = null;
     for (const candidate of this.#candidates) {
@@ -169,18 +186,9 @@ export class Router {
       if (match === null || !speaksOn(candidate, levels)) continue;
       best ??= { topic, levels, candidate, match };
       const named = match.device === null ? null : (this.#fleet.get(match.device)?.profile ?? null);
-      if (named !== null && candidate.profile?.profile.name === named) {
-        best = { topic, levels, candidate, match };
-        break;
-      }
+      if (named !== null && candidate.profile?.profile.name === named) return { topic, levels, candidate, match };
     }
-    if (best === null && this.#learned.get(topicKey(topic)) !== undefined)
-      best = { topic, levels, candidate: DISCOVERED, match: NOTHING_MATCHED };
-    if (best === null) return null;
-    const { candidate, match } = best;
-    if (match.device !== null) return this.open(best, match.device, match.labels);
-    // What names no device in its topic has a format that does in its messages: `check` sees to that.
-    return isFormat(candidate.format) ? { kind: 'shared', topic, way: best, device: null, format: candidate.format } : null;
+    return best;
   }
 
   /** The route of a device that does not come by topic: as if it had published on the built-in one. */
@@ -257,6 +265,12 @@ function refOf(known: KnownDevice, profile: string | null, labels: Record<string
   known.refs.set(key, ref);
   return ref;
 }
+
+/** True when the messages of such topics name devices themselves. */
+export const namesDevices = ({ profile, format }: Candidate): boolean => {
+  const spoken = profile?.format ?? format;
+  return isFormat(spoken) && spoken.namesDevices;
+};
 
 const isFormat = (format: RouteFormat | null): format is Format => typeof format === 'object' && format !== null;
 

@@ -2,33 +2,26 @@
  * The MQTT broker as the rest of the program sees it: listeners in front (`connections.ts`), Aedes behind (`tocsin-broker.ts`), and an
  * end that loses nothing. Aedes stays behind these files.
  */
-import { Server as HttpServer } from 'node:http';
-import { type AddressInfo, createServer, type Server } from 'node:net';
 import type { Client } from 'aedes';
 import type { Registry } from 'prom-client';
+import type { Access } from '../access/access.ts';
+import type { TlsFiles } from '../access/certificates.ts';
 import { NotDurable } from '../journal/group-commit.ts';
 import type { Clock } from '../std/clock.ts';
-import { TocsinError } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
-import { type ConnectionLimits, Connections, webSocketServer } from './connections.ts';
+import { type ConnectionLimits, Connections } from './connections.ts';
 import { Refusals } from './gate/refusals.ts';
 import type { Ingest } from './ingest.ts';
+import { type Listener, Listeners } from './listeners.ts';
 import { Noting } from './persistence/metrics.ts';
 import { openPersistence } from './persistence/open.ts';
 import { TocsinBroker } from './tocsin-broker.ts';
 
-/** After so long without a word the kernel asks whether the other side is still there: a client may have asked for no keepalive. */
-const PROBE_MS = 60_000;
-
-export interface Listener {
-  readonly scheme: 'mqtt' | 'ws';
-  readonly host: string;
-  /** 0 picks a free one. */
-  readonly port: number;
-}
-
 export interface BrokerOptions {
   readonly listeners: readonly Listener[];
+  /** Null: no listener speaks TLS. */
+  readonly tls: TlsFiles | null;
+  readonly access: Access;
   readonly limits: ConnectionLimits & { readonly sessions?: number; readonly retained?: number };
   /** Where sessions, their queues and retained messages are kept; left out, they end with the process. */
   readonly path?: string;
@@ -43,6 +36,10 @@ export interface Broker {
   readonly urls: readonly string[];
   /** Publishes as the program itself: below `tocsin/` only the program may. Rejects when the broker did not take it, which is logged. */
   publish(topic: string, payload: string, options: { retain: boolean }): Promise<void>;
+  /** After the access rules have changed: who may not be connected any more is not. */
+  renewSessions(): void;
+  /** Reads the certificates again; what cannot be used is logged, and the ones before it stay. */
+  renewCertificates(): void;
   close(): Promise<void>;
 }
 
@@ -62,6 +59,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   await broker.listen();
   broker.on('client', (client: Client) => {
     if (client.clean) ingest.sessionEnded(client.id);
+    // The access rules may have changed while it was being let in.
+    broker.renewSession(client);
   });
   // A clean session ends with its connection; the next one under this name may be another's.
   broker.on('clientDisconnect', (client: Client) => {
@@ -77,12 +76,14 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   broker.on('connectionError', (_client: Client, error: Error) => logger.debug({ reason: error.message }, 'connection closed'));
 
   const connections = new Connections(broker, { ...options, refusals });
-  const { servers, urls } = await listenOn(options, connections).catch(async (error: unknown) => {
+  const listeners = await Listeners.open(connections, options).catch(async (error: unknown) => {
     await persistence.destroy();
     throw error;
   });
   return {
-    urls,
+    urls: listeners.urls,
+    renewSessions: () => broker.renewSessions(),
+    renewCertificates: () => listeners.renewCertificates(),
     publish: (topic, payload, { retain }) => {
       const packet = { cmd: 'publish' as const, topic, payload: Buffer.from(payload), qos: 1 as const, retain, dup: false };
       return new Promise((resolve, reject) => {
@@ -94,9 +95,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       });
     },
     async close() {
-      const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
-      // A connection on which no request has come yet is none of ours to destroy, and would be waited for.
-      for (const server of servers) if (server instanceof HttpServer) server.closeAllConnections();
+      const closed = listeners.close();
       // What was read is made durable and acknowledged first: else its senders, told nothing, would send it again.
       connections.stopReading();
       await ingest.drained();
@@ -105,44 +104,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       await new Promise<void>((resolve) => broker.close(() => resolve()));
       connections.destroyAll();
       await persistence.destroy();
-      await Promise.all(closed);
+      await closed;
     },
   };
-}
-
-async function listenOn(
-  { listeners, limits, logger }: BrokerOptions,
-  connections: Connections,
-): Promise<{ servers: Server[]; urls: string[] }> {
-  const servers: Server[] = [];
-  const urls: string[] = [];
-  for (const listener of listeners) {
-    const server =
-      listener.scheme === 'ws'
-        ? webSocketServer(connections, limits.packetBytes)
-        : createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: PROBE_MS }, (socket) => connections.accept(socket, socket));
-    connections.admitFrom(server);
-    await listen(server, listener);
-    // Too many open files, say: the connection is lost, the listener is not.
-    server.on('error', (error) => logger.error({ err: error, listener: listener.scheme }, 'a connection could not be accepted'));
-    servers.push(server);
-    const { port } = server.address() as AddressInfo;
-    urls.push(`${listener.scheme}://${listener.host.includes(':') ? `[${listener.host}]` : listener.host}:${port}`);
-  }
-  return { servers, urls };
-}
-
-function listen(server: Server, { scheme, host, port }: Listener): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      const taken = cause.code === 'EADDRINUSE';
-      reject(
-        new TocsinError(`cannot listen on ${scheme}://${host}:${port}: ${cause.message}`, {
-          hint: taken ? 'another program has this port: stop it, or change mqtt.listeners' : 'see mqtt.listeners in the config',
-          cause,
-        }),
-      );
-    });
-    server.listen(port, host, resolve);
-  });
 }

@@ -2,14 +2,12 @@
  * Every open connection, counted and limited before anything is read from it, whatever it comes by; and in front of Aedes the gates: one
  * that decides when is read, and one for each connection that looks at every packet.
  */
-import { createServer as createHttpServer } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Aedes, Client } from 'aedes';
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { createWebSocketStream, WebSocketServer } from 'ws';
 import type { Clock } from '../std/clock.ts';
-import { CONNECT_WAIT_MS, type GateOptions, PacketGate } from './gate/packet-gate.ts';
+import { type GateOptions, PacketGate } from './gate/packet-gate.ts';
 import type { Reason, Refusals } from './gate/refusals.ts';
 import { TopicNames } from './gate/topics.ts';
 import { UnfinishedPackets } from './gate/unfinished.ts';
@@ -42,8 +40,6 @@ const WILL_BYTES_MAX = 64 * 1024 * 1024;
 const UNSENT_BYTES_MAX = 256 * 1024 * 1024;
 /** Some milliseconds' work. */
 const STARTS_PER_TURN = 20;
-/** Over what a packet may hold, so that one that is too large is answered if it is not much too large. */
-const FRAME_SPARE_BYTES = 64 * 1024;
 
 export class Connections {
   readonly #broker: Aedes;
@@ -183,21 +179,3 @@ export class Connections {
 }
 
 const addressOf = (socket: Socket): string => socket.remoteAddress ?? '';
-
-export function webSocketServer(connections: Connections, packetBytes: number): Server {
-  const times = { headersTimeout: CONNECT_WAIT_MS, requestTimeout: CONNECT_WAIT_MS, connectionsCheckingInterval: 1000 };
-  const server = createHttpServer(times, (_request, response) => response.writeHead(426, { Upgrade: 'websocket' }).end());
-  const webSockets = new WebSocketServer({
-    server,
-    maxPayload: packetBytes + FRAME_SPARE_BYTES,
-    handleProtocols: (protocols) => (protocols.has('mqtt') ? 'mqtt' : false),
-  });
-  // It repeats the server's errors, which are heard where they arise; unheard here, they would end the process.
-  webSockets.on('error', () => undefined);
-  webSockets.on('connection', (socket, request) => {
-    // MQTT comes in binary frames only [MQTT-6.0.0-1].
-    socket.on('message', (_data, isBinary) => isBinary || socket.terminate());
-    connections.accept(createWebSocketStream(socket), request.socket);
-  });
-  return server;
-}

@@ -31,6 +31,8 @@ export interface Message {
   readonly packetId: number;
   /** MQTT client id; null for a will whose client is gone. */
   readonly client: string | null;
+  /** The device as which the client has logged in; left out or null: it has not as one. */
+  readonly device?: string | null;
 }
 
 /** What a client of the HTTP API posts: values under their metrics' names; `at` in µs. */
@@ -268,7 +270,7 @@ class JournalIngest implements Ingest {
     const route = this.#decoder.route(message.topic);
     if (route === null) return 'ignored';
     const receivedAt = this.#clock.now();
-    const decoded = this.#decoder.decode(route, message.payload, receivedAt, message.client);
+    const decoded = this.#decoder.decode(route, message.payload, receivedAt, message.device ?? message.client);
     this.#keepLearned(receivedAt);
     const sender = message.client ?? '';
     if (message.qos === 1 && decoded.kind === 'readings' && decoded.readings[0]?.at === null) {

@@ -9,10 +9,13 @@
  * then durable before the PUBACK. Aedes' own delivery, which follows the PUBACK, is left out for it.
  */
 import { Aedes, type Client, type PublishPacket } from 'aedes';
+import type { Access, Refusal, Session } from '../access/access.ts';
+import { originOf } from '../access/origin.ts';
 import { NotDurable } from '../journal/group-commit.ts';
 import { backoffMs } from '../std/backoff.ts';
 import type { Clock } from '../std/clock.ts';
 import { TocsinError } from '../std/errors.ts';
+import type { Logger } from '../std/logger.ts';
 import { Fault, type Refusals } from './gate/refusals.ts';
 import { SUBSCRIPTIONS_MAX, SubscriptionLimit } from './gate/subscription-limit.ts';
 import type { Ingest } from './ingest.ts';
@@ -21,13 +24,15 @@ import { mend } from './mending/mending.ts';
 import { Answers } from './persistence/answers.ts';
 import type { Origin } from './persistence/exchanges.ts';
 import type { Persistence } from './persistence/persistence.ts';
-import { fitToAedes } from './persistence/seam.ts';
+import { fitToAedes, NO_SUBSCRIPTION } from './persistence/seam.ts';
 
 export interface TocsinBrokerOptions {
+  readonly access: Access;
   readonly ingest: Ingest;
   readonly persistence: Persistence;
   readonly refusals: Refusals;
   readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 /** Topics below these belong to the program. */
@@ -62,6 +67,9 @@ export class TocsinBroker extends Aedes {
   /** Delivered before their acknowledgement. */
   readonly #delivered = new WeakSet<object>();
   readonly #granted = new WeakSet<object>();
+  /** Who each client is, from its login on. */
+  readonly #clients = new WeakMap<Client, Session>();
+  readonly #access: Access;
   readonly #answers: Answers;
   readonly #persistence: Persistence;
   readonly #ingest: Ingest;
@@ -77,20 +85,26 @@ export class TocsinBroker extends Aedes {
       connectTimeout: CONNECT_TIMEOUT_MS,
       drainTimeout: DRAIN_TIMEOUT_MS,
       preConnect: (client, packet, callback) => this.#beforeConnect(packet, client, callback),
+      authenticate: (client, username, password, callback) => {
+        const given = { username: username === undefined || username === '' ? null : username, password: password ?? null };
+        void this.#login(client, given).then((refusal) => callback(refusal, refusal === null));
+      },
       authorizePublish: (client, packet, callback) => this.#incoming(client, packet, callback),
       authorizeSubscribe: (client, subscription, callback) => {
         const isGranted = this.#maySubscribe(client, subscription.topic);
         if (isGranted) this.#granted.add(subscription);
         callback(null, isGranted ? subscription : null);
       },
-      authorizeForward: (client, packet) => (this.#isStuck(client) ? null : packet),
+      authorizeForward: (client, packet) => (this.#isStuck(client) || !this.#mayRead(client, packet.topic) ? null : packet),
     });
     this.#options = options;
+    this.#access = options.access;
     this.#ingest = options.ingest;
     this.#persistence = options.persistence;
     this.#answers = new Answers(options.persistence);
     fitToAedes(options.persistence, {
       isGranted: (subscription) => this.#granted.has(subscription),
+      mayLeave: (client, { topic }) => this.#clients.get(client)?.rights.mayPublish(topic) === true && !isReserved(topic),
       release: (client, packetId) => this.#release(client, packetId),
     });
     this.on('client', (client) => {
@@ -137,7 +151,11 @@ export class TocsinBroker extends Aedes {
   }
 
   #incoming(client: Client | null, packet: PublishPacket, callback: (error?: Error | null) => void): void {
-    if (packet.topic.startsWith(OWN_TOPIC) || packet.topic.startsWith('$')) {
+    const session = client === null ? undefined : this.#clients.get(client);
+    // A will whose client is gone was looked at when it was stored.
+    const isDenied = client !== null && session?.rights.mayPublish(packet.topic) !== true;
+    if (isDenied || isReserved(packet.topic)) {
+      if (isDenied) this.#access.denied('publish');
       // Acknowledged and dropped: an error would close the connection, and the device would send it again for ever.
       this.#refused.add(packet);
       this.#ingest.refuse(packet.qos, callback);
@@ -167,6 +185,7 @@ export class TocsinBroker extends Aedes {
         dup: packet.dup,
         packetId: packetId ?? 0,
         client: name,
+        device: session?.who?.kind === 'device' ? session.who.name : null,
       },
       packet.qos === 1 && this.#isWanted(packet)
         ? this.#answers.taking(name, () => this.#deliver(packet, name), answer)
@@ -199,10 +218,50 @@ export class TocsinBroker extends Aedes {
       brokerCounter: delivery.counter,
       clientId: publisher ?? undefined,
     };
-    if (qos > 0 || retain) this.#persistence.keep(sent, { isOwn, from: originOf(packet, publisher) });
+    if (qos > 0 || retain) this.#persistence.keep(sent, { isOwn, from: exchangeOf(packet, publisher) });
     this.#delivered.add(packet);
     delivery.mq.emit(sent);
     return null;
+  }
+
+  /** @returns null when it is let in */
+  async #login(client: Client, given: { username: string | null; password: Buffer | null }): Promise<LoginError | null> {
+    const outcome = await this.#access.login({
+      ...given,
+      ...originOf(client.conn),
+      clientId: client.id,
+      holder: this.#holderOf(client.id),
+      isGone: () => client.closed,
+    });
+    if ('returnCode' in outcome) return new LoginError(outcome);
+    this.#clients.set(client, outcome);
+    return null;
+  }
+
+  #holderOf(clientId: string): Session | undefined {
+    const holder = clientsOf(this)[clientId];
+    return holder === undefined || holder.closed ? undefined : this.#clients.get(holder);
+  }
+
+  /** Once the access rules have changed: gives every client the rights that it has by now, and closes who has none any more. */
+  renewSessions(): void {
+    for (const client of Object.values(clientsOf(this))) if (client !== undefined) this.renewSession(client);
+  }
+
+  renewSession(client: Client): void {
+    const session = this.#clients.get(client);
+    if (session === undefined || this.#access.renew(session)) return;
+    this.#options.logger.info(
+      { client: client.id, user: session.who?.name ?? null },
+      'client disconnected: what it logged in with does not count any more',
+    );
+    client.close();
+  }
+
+  #mayRead(client: Client, topic: string): boolean {
+    const may = this.#clients.get(client)?.rights.mayRead(topic) === true;
+    if (!may) this.#access.denied('read');
+    return may;
   }
 
   /** A publish that is made durable ends the client's waits. */
@@ -251,7 +310,11 @@ export class TocsinBroker extends Aedes {
   }
 
   #maySubscribe(client: Client, filter: string): boolean {
-    if (filter.startsWith('$')) return false;
+    if (filter === NO_SUBSCRIPTION.topic) return false;
+    if (this.#clients.get(client)?.rights.maySubscribe(filter) !== true) {
+      this.#access.denied('subscribe');
+      return false;
+    }
     if (this.#subscriptions.admits(client, filter)) return true;
     this.#options.refusals.note('subscriptions', { client: client.id, detail: `more than ${SUBSCRIPTIONS_MAX}` });
     return false;
@@ -273,8 +336,23 @@ export class TocsinBroker extends Aedes {
 }
 
 /** The exchange that a QoS 2 message came in; a will came in none. */
-const originOf = ({ qos, messageId }: PublishPacket, publisher: string | null): Origin | null =>
+const exchangeOf = ({ qos, messageId }: PublishPacket, publisher: string | null): Origin | null =>
   qos === 2 && publisher !== null && messageId !== undefined ? { client: publisher, messageId } : null;
+
+const isReserved = (topic: string): boolean => topic.startsWith(OWN_TOPIC) || topic.startsWith('$');
+
+/** Aedes' types do not declare them. */
+const clientsOf = (broker: Aedes): Readonly<Record<string, Client | undefined>> =>
+  (broker as unknown as { clients: Record<string, Client> }).clients;
+
+/** In the form in which Aedes takes CONNACK's return code. */
+class LoginError extends Error {
+  readonly returnCode: Refusal['returnCode'];
+  constructor({ returnCode, reason }: Refusal) {
+    super(reason);
+    this.returnCode = returnCode;
+  }
+}
 
 /** As parsed, a payload is a slice of all that was read from the socket with it, and would keep that in memory. */
 function copyOf(payload: string | Buffer): Buffer {

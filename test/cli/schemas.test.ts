@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type * as z from 'zod';
+import { credentialsForm } from '../../src/access/credentials.ts';
 import { SCHEMA_FOLDER, schemaFiles } from '../../src/cli/schemas.ts';
 import { schema as configForm } from '../../src/config/schema.ts';
 import { fleetForm } from '../../src/devices/fleet.ts';
@@ -27,6 +28,7 @@ const FORMS: Readonly<Record<string, z.ZodType>> = {
   profile: profileForm,
   fleet: fleetForm,
   notify: notifyForm,
+  credentials: credentialsForm,
 };
 const schemas = new Map(schemaFiles().map(({ name, text }) => [name.replace('.schema.json', ''), JSON.parse(text) as unknown]));
 const validators = new Map([...schemas].map(([name, schema]) => [name, ajv.compile(schema as object)]));
@@ -90,6 +92,15 @@ describe('schema and validator', () => {
     ],
     ['rule-tests', 'tests: [{name: a, readings: [{from: 1m, values: {"pm2.5": 3}}], emails: 0}]'],
     ['tocsin', 'mqtt: {listeners: "mqtt://127.0.0.1:0", anonymous: "true", limits: {packetBytes: 1MB, devices: "5"}}'],
+    [
+      'tocsin',
+      'mqtt: {listeners: ["mqtts://127.0.0.1:0", "wss://[::1]:0"], tls: {cert: a, key: b, ca: c, clientCert: off}}\ncredentials: ./c.yaml',
+    ],
+    ['credentials', 'devices:\nusers: {a: , b: {passwords: [], publish: [x/+], subscribe: ["$SYS/#", "#"]}}'],
+    [
+      'credentials',
+      `devices: {a: {passwords: ["$sha256$${'a'.repeat(43)}", "$scrypt$ln=14,r=8,p=1$${'b'.repeat(22)}$${'c'.repeat(43)}"]}}`,
+    ],
     ['tocsin', 'history: {influx: "http://u:p@db:8086/tocsin", tags: [site]}\nwatch: true\nconsumers: []'],
     ['tocsin', 'alerting: {startGrace: 0, dependencyGrace: 1m30s}\njournal: {keep: 0.5h, reserve: 0, maxBytes: 10 gib}'],
     ['rules', 'rules:'],
@@ -126,6 +137,10 @@ describe('schema and validator', () => {
   const level = (keys: string): string => `rules: [{id: a, levels: {info: {${keys}}}}]`;
   const wrong: [kind: string, text: string][] = [
     ['tocsin', 'jurnal: {}'],
+    ['tocsin', 'mqtt: {tls: {cert: a}}'],
+    ['credentials', 'devices: {a: {passwords: [hunter2]}}'],
+    ['credentials', 'devices: [a]'],
+    ['credentials', 'users: {a: {role: admin}}'],
     ['tocsin', 'journal: {keep: 7}'],
     ['tocsin', 'journal: {keep: 7 days}'],
     ['tocsin', 'journal: {maxBytes: lots}'],
@@ -264,5 +279,7 @@ function defaultsOf(schema: unknown): unknown {
   if (!isMapping(schema)) return undefined;
   if (schema.default !== undefined || !isMapping(schema.properties)) return schema.default;
   const entries = Object.entries(schema.properties).map(([name, key]): [string, unknown] => [name, defaultsOf(key)]);
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+  const given = entries.filter(([, value]) => value !== undefined);
+  // A section that may be left out whole has none.
+  return given.length === 0 ? undefined : Object.fromEntries(given);
 }

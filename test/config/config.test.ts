@@ -52,7 +52,7 @@ describe('the config', () => {
 
   it('as shipped is the defaults', () => {
     const { path: _shippedPath, ...shipped } = loadConfig({ path: 'config/tocsin.yaml', set: [], env: {} });
-    const { path: _defaultPath, data, devices, rules, notify, ...defaults } = load('');
+    const { path: _defaultPath, data, credentials: _credentials, devices, rules, notify, ...defaults } = load('');
     expect(shipped).toMatchObject(defaults);
     expect([data, devices, rules, notify]).toEqual([
       join(folder, '../data'),
@@ -83,8 +83,25 @@ describe('the config', () => {
     ]);
   });
 
-  it('opens a listener to others only where anonymous is written', () => {
-    expect(load('mqtt: {listeners: ["mqtt://0.0.0.0:1883"], anonymous: true}').mqtt.anonymous).toBe(true);
+  it.each([
+    ['mqtt: {listeners: ["mqtt://127.0.0.1:1883", "ws://localhost:9001"]}', true],
+    ['mqtt: {listeners: ["mqtt://127.0.0.1:1883", "mqtt://0.0.0.0:1884"]}', false],
+    ['mqtt: {listeners: ["mqtt://0.0.0.0:1883"], anonymous: true}', true],
+    ['mqtt: {anonymous: false}', false],
+  ])('lets clients without a name in on loopback only, unless it is written: %s', (text, expected) => {
+    expect(load(text).mqtt.anonymous).toBe(expected);
+  });
+
+  it('reads TLS, its files relative to the config', () => {
+    const tls = (more: string) =>
+      load(`mqtt: {listeners: ["mqtts://127.0.0.1", "wss://127.0.0.1:9002"], tls: {cert: a.pem, key: /k.pem${more}}}`).mqtt;
+    expect(tls('')).toMatchObject({ tls: { cert: join(folder, 'a.pem'), key: '/k.pem', ca: null, clientCert: 'off' } });
+    expect(tls('').listeners.map(({ scheme, port }) => [scheme, port])).toEqual([
+      ['mqtts', 8883],
+      ['wss', 9002],
+    ]);
+    expect(tls(', ca: ca.pem, clientCert: required').tls).toMatchObject({ ca: join(folder, 'ca.pem'), clientCert: 'required' });
+    expect(tls(', clientCert: off').tls?.clientCert).toBe('off');
   });
 
   it('reads InfluxDB with credentials and tags', () => {
@@ -148,7 +165,7 @@ describe('--set', () => {
   });
 
   it.each([
-    ['mqtt.lisen=x', '--set mqtt.lisen unknown key "lisen" | known here: listeners, anonymous, limits'],
+    ['mqtt.lisen=x', '--set mqtt.lisen unknown key "lisen" | known here: listeners, anonymous, tls, limits'],
     ['mqtt.listener=x', '--set mqtt.listener unknown key "listener" | did you mean listeners?'],
     ['journal.keep=7x', '--set journal.keep keep: expected a duration | write a number with a unit: 500ms, 30s, 10m, 1h30m, 7d'],
     ['nonsense', '--set expected key=value | for example --set data=/var/lib/tocsin'],
@@ -171,7 +188,7 @@ describe('a mistake is shown where it stands', () => {
     [
       'an unknown scheme',
       'mqtt: {listeners: ["tcp://127.0.0.1:1883"]}',
-      '1:20 expected mqtt:// or ws:// or mqtts:// or wss://, a host and a port | for example mqtt://127.0.0.1:1883 or ws://127.0.0.1:9001',
+      '1:20 expected mqtt:// or mqtts:// or ws:// or wss://, a host and a port | for example mqtt://127.0.0.1:1883 or ws://127.0.0.1:9001',
     ],
     [
       'a listener with a password',
@@ -179,11 +196,26 @@ describe('a mistake is shown where it stands', () => {
       '1:20 an address to listen on has no user and password | for example mqtt://127.0.0.1:1883 or ws://127.0.0.1:9001',
     ],
     [
-      'TLS',
+      'TLS without a certificate',
       'mqtt: {listeners: ["mqtt://127.0.0.1:1", "mqtts://127.0.0.1:8883"]}',
-      '1:42 mqtts: not supported yet | until then put a TLS proxy in front, such as stunnel, nginx or HAProxy',
+      '1:42 a listener with TLS needs a certificate | add tls: {cert: …, key: …} under mqtt',
     ],
-    ['keys of TLS', 'mqtt: {tls: {cert: x}}', '1:13 tls: not supported yet | mqtts:// and wss:// come in a later version'],
+    [
+      'a certificate that nobody shows',
+      'mqtt: {tls: {cert: x, key: y}}',
+      '1:13 no listener uses it | listen on mqtts://host:8883 or wss://host:port',
+    ],
+    ['half of TLS', 'mqtt: {listeners: "mqtts://127.0.0.1", tls: {cert: x}}', '1:45 key is missing'],
+    [
+      'client certificates that nobody vouches for',
+      'mqtt: {listeners: "mqtts://127.0.0.1", tls: {cert: x, key: y, clientCert: optional}}',
+      '1:75 nobody vouches for client certificates | add ca: the certificate of the authority that has signed them',
+    ],
+    [
+      'client certificates of a kind that there is not',
+      'mqtt: {listeners: "mqtts://127.0.0.1", tls: {cert: x, key: y, clientCert: must}}',
+      '1:75 clientCert: expected one of off, optional, required',
+    ],
     ['another journal', 'journal: {url: "kafka://b:9092"}', '1:16 url: kafka: not supported yet | the embedded journal is sqlite:'],
     ['modules', 'consumers: [{id: x}]', '1:12 consumers: modules of your own: not supported yet | leave the list empty'],
     ['a switch that is none', 'watch: sometimes', '1:8 watch: expected true or false'],
@@ -233,10 +265,7 @@ describe('a mistake is shown where it stands', () => {
     expect(found.map((problem) => problem.split(' ')[0])).toEqual(expect.arrayContaining(['1:1', '2:26', '3:16']));
   });
 
-  it('a listener that others can reach', () => {
-    expect(problems('mqtt:\n  listeners:\n    - mqtt://127.0.0.1:1883\n    - mqtt://0.0.0.0:1883\n')).toEqual([
-      expect.stringMatching(/^4:7 others can reach this address.*anonymous: true/),
-    ]);
+  it('a page that others can reach', () => {
     expect(problems('http: {listen: "http://0.0.0.0:8080"}')).toEqual([
       expect.stringMatching(/^1:16 others can reach this address.*--network host/),
     ]);

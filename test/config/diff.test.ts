@@ -1,6 +1,8 @@
 /** What a reload changes and resets, told as lines; and that nothing is told of what stays, moves in its file, or is secret. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { parseCredentials } from '../../src/access/credentials.ts';
+import { hashGenerated } from '../../src/access/password.ts';
 import { renderChange } from '../../src/config/change.ts';
 import { keysThatNeedRestart } from '../../src/config/changed-keys.ts';
 import { describeConfiguration, diff } from '../../src/config/diff.ts';
@@ -19,6 +21,8 @@ interface Files {
   readonly fleet?: string;
   readonly notify?: string;
   readonly groups?: readonly DeviceGroup[];
+  readonly credentials?: string;
+  readonly anonymous?: boolean;
   /** What no file says yet. */
   readonly mend?: (parts: { rules: readonly Rule[]; directory: DeviceDirectory }) => { rules: readonly Rule[]; directory: DeviceDirectory };
 }
@@ -32,6 +36,8 @@ const GOOD: Required<Omit<Files, 'mend'>> = {
   fleet: 'devices:\n  - {id: d1, profile: fridge, labels: {site: a}}\n  - {id: d2, profile: fridge, labels: {site: b}, limits: {max: 7}}\n',
   notify: NOTIFY,
   groups: [],
+  credentials: '',
+  anonymous: true,
 };
 
 function configuration(files: Files) {
@@ -43,7 +49,10 @@ function configuration(files: Files) {
   const parsedNotify = parseNotify({ path: 'notify.yaml', text: notifyText });
   for (const { problems } of [parsedRules, ...parsedProfiles, parsedFleet, parsedNotify]) expect(problems).toEqual([]);
   const parts = { rules: parsedRules.rules, directory: { profiles, ...parsedFleet.fleet, groups } };
-  return { ...(files.mend?.(parts) ?? parts), notify: parsedNotify.config };
+  const { credentials, problems } = parseCredentials({ path: 'credentials.yaml', text: files.credentials ?? '' });
+  expect(problems).toEqual([]);
+  const config = { mqtt: { anonymous: files.anonymous ?? true } };
+  return { config, credentials, ...(files.mend?.(parts) ?? parts), notify: parsedNotify.config };
 }
 
 function changesOf(before: Files, after: Files) {
@@ -349,6 +358,40 @@ describe('who is told', () => {
     expect(JSON.stringify(one)).not.toContain('@');
     expect(one?.notify.contacts.map(({ hash }) => hash)).not.toEqual(other?.notify.contacts.map(({ hash }) => hash));
     for (const { hash } of one?.notify.contacts ?? []) expect(hash).toHaveLength(6);
+  });
+});
+
+describe('who may connect', () => {
+  const [one, two, three] = ['one', 'two', 'three'].map(hashGenerated);
+  const device = (...passwords: readonly (string | undefined)[]): Files => ({
+    credentials: JSON.stringify({ devices: { d1: { passwords } } }),
+  });
+
+  it.each([
+    ['a new credential', {}, device(one), ['credential d1: added: it may connect']],
+    ['one that is gone', device(one), {}, ['credential d1: removed: its connections are closed']],
+    ['a password beside the one before', device(one), device(two, one), ['credential d1: passwords changed: connections stay']],
+    [
+      'the end of a rotation',
+      device(two, one),
+      device(two),
+      ['credential d1: passwords changed: connections that logged in with one that is gone are closed'],
+    ],
+    ['the same in another order', device(two, one), device(one, two), []],
+    [
+      'the topics of a user',
+      { credentials: 'users: {board: {subscribe: [a/#]}}' },
+      { credentials: 'users: {board: {subscribe: [a/#, b/#]}}' },
+      ['user board: subscribe [a/#] → [a/#, b/#]: also for connections that are open'],
+    ],
+    ['anonymous', {}, { anonymous: false }, ['access: anonymous true → false: clients without a user name are disconnected']],
+  ] satisfies [string, Files, Files, string[]][])('%s', (_name, before, after, expected) => {
+    expect(lines(before, after)).toEqual(expected);
+  });
+
+  it('is described without a hash that a password could be tried on', () => {
+    const described = JSON.stringify(describeConfiguration(configuration(device(three))));
+    expect(described).not.toContain((three ?? '').slice(10));
   });
 });
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Watched, watchFiles } from '../../src/config/watch.ts';
+import { type Watched, watchConfiguration } from '../../src/config/watch.ts';
 import { systemClock } from '../../src/std/clock.ts';
 
 const QUIET_MS = 500;
@@ -27,6 +27,7 @@ beforeEach(() => {
   files = {
     config: path('config', 'tocsin.yaml'),
     notify: path('config', 'notify.yaml'),
+    credentials: path('config', 'credentials.yaml'),
     rules: path('config', 'rules'),
     devices: path('devices'),
   };
@@ -45,7 +46,7 @@ function start(): void {
   const onChange = (): void => {
     calls += 1;
   };
-  end = watchFiles(files, { clock: systemClock, logger: pino({}, { write }), onChange });
+  end = watchConfiguration(files, { clock: systemClock, logger: pino({}, { write }), onChange });
 }
 
 async function callsWithin(waitMs: number): Promise<number> {

@@ -15,6 +15,7 @@ import { readBatch } from '../../src/journal/batch-reader.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { openSqliteJournal } from '../../src/journal/sqlite.ts';
 import { systemClock as clock } from '../../src/std/clock.ts';
+import { everyone } from '../access/everyone.ts';
 import { asDuplicate, CONNACK, connectPacket, PacketScanner, PUBACK, PUBCOMP, PUBREC, publishPacket, pubrelPacket } from '../load/wire.ts';
 import { timed } from './timed-profile.ts';
 
@@ -69,6 +70,8 @@ async function start(path: string, options: { bytesMax?: number; commitWaitMs?: 
       { scheme: 'ws', host: '127.0.0.1', port: 0 },
     ],
     limits: LIMITS,
+    tls: null,
+    access: everyone(),
     ingest,
     clock,
     logger,
@@ -435,14 +438,8 @@ describe('a session that is over', () => {
 describe('listening and stopping', () => {
   const listenOn = (scheme: 'mqtt' | 'ws', port: number) => {
     const ingest = { sessionEnded: () => undefined } as unknown as Ingest;
-    return startBroker({
-      listeners: [{ scheme, host: '127.0.0.1', port }],
-      limits: LIMITS,
-      ingest,
-      clock,
-      logger,
-      registry: new Registry(),
-    });
+    const listeners = [{ scheme, host: '127.0.0.1', port }];
+    return startBroker({ listeners, limits: LIMITS, tls: null, access: everyone(), ingest, clock, logger, registry: new Registry() });
   };
 
   it.each(['mqtt', 'ws'] as const)('says which address is taken (%s)', async (scheme) => {

@@ -40,7 +40,10 @@ export interface StartOptions {
 
 export interface Server extends AsyncDisposable {
   readonly pid: number;
+  /** Of the plain MQTT listener. */
   readonly mqttPort: number;
+  /** Of each kind of listener. */
+  readonly ports: Readonly<Record<string, number>>;
   readonly httpUrl: string;
   /** Settles when the process has ended, however it ended. */
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
@@ -166,15 +169,17 @@ export async function startServer(options: StartOptions): Promise<Server> {
 class RunningServer implements Server {
   readonly pid: number;
   readonly mqttPort: number;
+  readonly ports: Server['ports'];
   readonly httpUrl: string;
   readonly ended: Server['ended'];
   readonly stderrTail: () => string;
   readonly #child: ChildProcess;
 
-  constructor(child: ChildProcess, parts: { mqttPort: number; httpUrl: string; ended: Server['ended']; stderrTail: () => string }) {
+  constructor(child: ChildProcess, parts: Ready & { ended: Server['ended']; stderrTail: () => string }) {
     this.#child = child;
     this.pid = child.pid ?? 0;
     this.mqttPort = parts.mqttPort;
+    this.ports = parts.ports;
     this.httpUrl = parts.httpUrl;
     this.ended = parts.ended;
     this.stderrTail = parts.stderrTail;
@@ -261,8 +266,10 @@ function keepTail(child: ChildProcess): () => string {
   return () => tail;
 }
 
-async function readyLine(child: ChildProcess, ended: Server['ended'], waitMs: number): Promise<{ mqttPort: number; httpUrl: string }> {
-  const found = Promise.withResolvers<{ mqttPort: number; httpUrl: string }>();
+type Ready = Pick<Server, 'mqttPort' | 'ports' | 'httpUrl'>;
+
+async function readyLine(child: ChildProcess, ended: Server['ended'], waitMs: number): Promise<Ready> {
+  const found = Promise.withResolvers<Ready>();
   let text = '';
   child.stdout?.setEncoding('utf8');
   child.stdout?.on('data', (chunk: string) => {
@@ -290,12 +297,13 @@ async function readyLine(child: ChildProcess, ended: Server['ended'], waitMs: nu
   }
 }
 
-function parseReady(line: string): { mqttPort: number; httpUrl: string } | undefined {
+function parseReady(line: string): Ready | undefined {
   if (!line.includes('"ready"')) return undefined;
   const message: unknown = JSON.parse(line);
   if (typeof message !== 'object' || message === null || !('mqtt' in message) || !('http' in message)) return undefined;
   const { mqtt, http } = message;
   if (!Array.isArray(mqtt) || typeof http !== 'string') return undefined;
   const listener = mqtt.map(String).find((url) => url.startsWith('mqtt:'));
-  return listener === undefined ? undefined : { mqttPort: Number(new URL(listener).port), httpUrl: http };
+  const ports = Object.fromEntries(mqtt.map((url) => [new URL(String(url)).protocol.slice(0, -1), Number(new URL(String(url)).port)]));
+  return listener === undefined ? undefined : { mqttPort: Number(new URL(listener).port), ports, httpUrl: http };
 }

@@ -14,8 +14,17 @@ export const SUBACK = 9;
 const PROTOCOL = Buffer.from([0, 4, 0x4d, 0x51, 0x54, 0x54, 4]);
 const DUP = 0x08;
 
-export function connectPacket(options: { clientId: string; clean: boolean; keepaliveSeconds: number }): Buffer {
-  const tail = Buffer.concat([PROTOCOL, Buffer.from([options.clean ? 2 : 0]), uint16(options.keepaliveSeconds), text(options.clientId)]);
+export function connectPacket(options: {
+  clientId: string;
+  clean: boolean;
+  keepaliveSeconds: number;
+  /** Both or none. */
+  login?: { username: string; password: string };
+}): Buffer {
+  const { login } = options;
+  const flags = (options.clean ? 2 : 0) | (login === undefined ? 0 : 0xc0);
+  const credentials = login === undefined ? [] : [text(login.username), text(login.password)];
+  const tail = Buffer.concat([PROTOCOL, Buffer.from([flags]), uint16(options.keepaliveSeconds), text(options.clientId), ...credentials]);
   return Buffer.concat([header(0x10, tail.length), tail]);
 }
 

@@ -11,7 +11,7 @@ import { GROUPING, LIMITS, STORM } from '../../src/notify/notify-config.ts';
 const README = readFileSync('config/README.md', 'utf8');
 const SHIPPED = readFileSync('config/notify.yaml', 'utf8');
 /** Which other tests run; the first word of a block says what it is. */
-const TESTED_ELSEWHERE = ['rules', 'tests'];
+const TESTED_ELSEWHERE = ['rules', 'tests', 'devices', 'mqtt'];
 const NOTIFY_KEYS = ['contacts', 'routes', 'schedules', 'inhibitions'];
 
 const env = { SLACK_URL: 'https://hooks.slack.com/services/T/B/x', HOOK_SECRET: 'a-secret-of-some-length' };

@@ -16,6 +16,7 @@ import { WillBudget } from '../../../src/ingest/gate/will-budget.ts';
 import { createIngest, type Ingest } from '../../../src/ingest/ingest.ts';
 import { createMemoryJournal } from '../../../src/journal/memory.ts';
 import { type Clock, systemClock } from '../../../src/std/clock.ts';
+import { everyone } from '../../access/everyone.ts';
 import { connectPacket } from '../../load/wire.ts';
 
 export const LIMITS: ConnectionLimits = { packetBytes: 100_000, connections: 50, connectionsPerAddress: 0, messagesPerSecond: 0 };
@@ -44,7 +45,16 @@ export async function startInstance(limits: Partial<ConnectionLimits> = {}, { jo
   const journal = createMemoryJournal({ clock, bytesMax: journalBytesMax, holders: ['nobody'] });
   const ingest = await createIngest({ decoder, journal, partition: 0, clock, logger, registry, commitWaitMs: COMMIT_WAIT_MS });
   const listeners = (['mqtt', 'ws'] as const).map((scheme) => ({ scheme, host: '127.0.0.1', port: 0 }));
-  const broker = await startBroker({ listeners, limits: { ...LIMITS, ...limits }, ingest, clock, logger, registry });
+  const broker = await startBroker({
+    listeners,
+    limits: { ...LIMITS, ...limits },
+    tls: null,
+    access: everyone(),
+    ingest,
+    clock,
+    logger,
+    registry,
+  });
   const [port = 0, webSocketPort = 0] = broker.urls.map((url) => Number(new URL(url).port));
   return {
     port,

@@ -8,6 +8,7 @@ import { createIngest } from '../../../src/ingest/ingest.ts';
 import { readBatch } from '../../../src/journal/batch-reader.ts';
 import { createMemoryJournal } from '../../../src/journal/memory.ts';
 import { systemClock as clock } from '../../../src/std/clock.ts';
+import { everyone } from '../../access/everyone.ts';
 import type { Target } from './raw-client.ts';
 
 export interface OwnBroker {
@@ -38,6 +39,8 @@ export async function runOwnBroker(): Promise<OwnBroker> {
   const decoder = createDecoder({ profiles: [], fleet: [], groups: [], unknown: 'accept' }, { devices: 100, metricsPerDevice: 50 });
   const ingest = await createIngest({ decoder, journal, partition: 0, clock, logger, registry });
   const broker = await startBroker({
+    tls: null,
+    access: everyone(),
     listeners: [
       { scheme: 'mqtt', host: '127.0.0.1', port: 0 },
       { scheme: 'ws', host: '127.0.0.1', port: 0 },

@@ -11,6 +11,7 @@ import { createIngest } from '../../../src/ingest/ingest.ts';
 import { openPersistence } from '../../../src/ingest/persistence/open.ts';
 import { openSqliteJournal } from '../../../src/journal/sqlite.ts';
 import { systemClock as clock } from '../../../src/std/clock.ts';
+import { everyone } from '../../access/everyone.ts';
 import { temporaryFolder } from '../../load/server.ts';
 import { connectPacket, PacketScanner, PUBACK, PUBLISH, publishPacket, SUBACK, subscribePacket } from '../../load/wire.ts';
 
@@ -34,6 +35,8 @@ async function start(path: string, limits: { sessions?: number; retained?: numbe
   const decoder = createDecoder({ profiles: [], fleet: [], groups: [], unknown: 'accept' }, { devices: 100, metricsPerDevice: 50 });
   const ingest = await createIngest({ decoder, journal, partition: 0, clock, logger, registry });
   const broker = await startBroker({
+    tls: null,
+    access: everyone(),
     listeners: [{ scheme: 'mqtt', host: '127.0.0.1', port: 0 }],
     limits: { connections: 0, connectionsPerAddress: 0, messagesPerSecond: 0, packetBytes: 100_000, ...limits },
     path: join(path, 'broker.db'),
