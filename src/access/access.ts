@@ -73,7 +73,6 @@ export class Access implements AsyncDisposable {
   readonly #throttle: LoginThrottle;
   readonly #chosen: ChosenPasswords;
   readonly #logins: Counter<'outcome'>;
-  readonly #denied: Counter<'action'>;
   #settings!: AccessSettings;
   #own!: OwnTopics;
   #byName!: ReadonlyMap<string, Known>;
@@ -89,10 +88,7 @@ export class Access implements AsyncDisposable {
     const registers = [options.registry];
     const help = 'Logins by outcome: accepted, refused, or throttled: not checked, as too many of this address had failed';
     this.#logins = new Counter({ name: 'tocsin_mqtt_logins_total', help, labelNames: ['outcome'], registers });
-    const denials = 'What clients may not do, and tried: publish (acknowledged and dropped), subscribe (refused), read (not forwarded)';
-    this.#denied = new Counter({ name: 'tocsin_mqtt_denied_total', help: denials, labelNames: ['action'], registers });
     for (const outcome of ['accepted', 'refused', 'throttled']) this.#logins.inc({ outcome }, 0);
-    for (const action of ['publish', 'subscribe', 'read']) this.#denied.inc({ action }, 0);
     this.use(settings);
   }
 
@@ -136,11 +132,6 @@ export class Access implements AsyncDisposable {
     this.#tell(attempt, outcome);
     await this.#clock.sleep(FAILED_ANSWER_MS - (this.#clock.monotonicMs() - beganMs));
     return outcome;
-  }
-
-  /** Counts what a client tried and may not. */
-  denied(action: 'publish' | 'subscribe' | 'read'): void {
-    this.#denied.inc({ action });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

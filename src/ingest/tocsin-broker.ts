@@ -155,7 +155,7 @@ export class TocsinBroker extends Aedes {
     // A will whose client is gone was looked at when it was stored.
     const isDenied = client !== null && session?.rights.mayPublish(packet.topic) !== true;
     if (isDenied || isReserved(packet.topic)) {
-      if (isDenied) this.#access.denied('publish');
+      this.#options.refusals.note('may-not-publish', { client: client?.id ?? null, detail: packet.topic });
       // Acknowledged and dropped: an error would close the connection, and the device would send it again for ever.
       this.#refused.add(packet);
       this.#ingest.refuse(packet.qos, callback);
@@ -260,7 +260,7 @@ export class TocsinBroker extends Aedes {
 
   #mayRead(client: Client, topic: string): boolean {
     const may = this.#clients.get(client)?.rights.mayRead(topic) === true;
-    if (!may) this.#access.denied('read');
+    if (!may) this.#options.refusals.note('may-not-read', { client: client.id, detail: topic });
     return may;
   }
 
@@ -312,7 +312,7 @@ export class TocsinBroker extends Aedes {
   #maySubscribe(client: Client, filter: string): boolean {
     if (filter === NO_SUBSCRIPTION.topic) return false;
     if (this.#clients.get(client)?.rights.maySubscribe(filter) !== true) {
-      this.#access.denied('subscribe');
+      this.#options.refusals.note('may-not-subscribe', { client: client.id, detail: filter });
       return false;
     }
     if (this.#subscriptions.admits(client, filter)) return true;

@@ -144,7 +144,7 @@ describe('with a password', () => {
     expect(await devicesIn(journal)).toEqual(['d-1']);
     expect(client.connected).toBe(true);
     const metrics = await registry.metrics();
-    expect(metrics).toContain('tocsin_mqtt_denied_total{action="publish"} 3');
+    expect(metrics).toContain('tocsin_mqtt_refusals_total{reason="may-not-publish"} 3');
     expect(metrics).toContain('tocsin_messages_total{outcome="refused"} 3');
   });
 

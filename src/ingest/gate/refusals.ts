@@ -23,6 +23,9 @@ const SENTENCES = {
   connections: 'connection refused: mqtt.limits.connections is reached',
   address: 'connection refused: mqtt.limits.connectionsPerAddress is reached',
   'request-rate': 'client read more slowly: it subscribes, unsubscribes or pings without end',
+  'may-not-publish': 'a message was acknowledged and dropped: the client may not publish on its topic',
+  'may-not-subscribe': 'subscription refused: the client may not have what it asks for',
+  'may-not-read': 'a message was not handed on: the client may not read its topic any more',
   rate: 'client read more slowly: it sends more than mqtt.limits.messagesPerSecond',
 } as const;
 export type Reason = keyof typeof SENTENCES;
@@ -39,6 +42,8 @@ export class Fault extends Error {
 }
 
 const QUIET_MS = 10_000;
+/** It may be a topic, which is up to 65,535 bytes long. */
+const DETAIL_LENGTH_MAX = 200;
 
 export class Refusals {
   readonly #counts = new Map<Reason, number>();
@@ -69,6 +74,7 @@ export class Refusals {
     const last = this.#logged.get(reason);
     if (last !== undefined && nowMs - last.atMs < QUIET_MS) return;
     this.#logged.set(reason, { atMs: nowMs, count });
-    this.#logger.warn({ reason, ...who, times: count - (last?.count ?? 0) }, SENTENCES[reason]);
+    const detail = who.detail?.slice(0, DETAIL_LENGTH_MAX);
+    this.#logger.warn({ reason, ...who, detail, times: count - (last?.count ?? 0) }, SENTENCES[reason]);
   }
 }
