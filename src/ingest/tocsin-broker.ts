@@ -18,6 +18,7 @@ import { TocsinError } from '../std/errors.ts';
 import type { Logger } from '../std/logger.ts';
 import { Fault, type Refusals } from './gate/refusals.ts';
 import { SUBSCRIPTIONS_MAX, SubscriptionLimit } from './gate/subscription-limit.ts';
+import { REFUSED_TOPIC } from './gate/topics.ts';
 import type { Ingest } from './ingest.ts';
 import { Interest } from './interest.ts';
 import { mend } from './mending/mending.ts';
@@ -155,7 +156,9 @@ export class TocsinBroker extends Aedes {
     // A will whose client is gone was looked at when it was stored.
     const isDenied = client !== null && session?.rights.mayPublish(packet.topic) !== true;
     if (isDenied || isReserved(packet.topic)) {
-      this.#options.refusals.note('may-not-publish', { client: client?.id ?? null, detail: packet.topic });
+      // What the gate hands on to be dropped it has counted for what it was.
+      if (packet.topic !== REFUSED_TOPIC)
+        this.#options.refusals.note('may-not-publish', { client: client?.id ?? null, detail: packet.topic });
       // Acknowledged and dropped: an error would close the connection, and the device would send it again for ever.
       this.#refused.add(packet);
       this.#ingest.refuse(packet.qos, callback);

@@ -193,6 +193,7 @@ export class PacketGate {
     const header = bytes[start] as number;
     if (isPublish(header)) {
       const packet = publishAt(bytes, header, this.#bodyAt, end, this.#options.names);
+      if (packet.topic === REFUSED_TOPIC) this.#note(TOO_DEEP);
       this.#doses.spend(1, 1);
       this.#handOn(packet);
       return;
@@ -226,6 +227,7 @@ export class PacketGate {
       this.#refuse(packet.returnCode, new Fault('protocol', packet.detail));
       return;
     }
+    if (packet.will?.topic === REFUSED_TOPIC) this.#note(TOO_DEEP);
     const willBytes = packet.will?.payload.length ?? 0;
     if (!wills.take(willBytes)) {
       this.#refuse(3, new Fault('wills', `a will of ${willBytes} bytes`));
@@ -337,5 +339,6 @@ export class PacketGate {
 }
 
 const NOTHING = Buffer.alloc(0);
+const TOO_DEEP = new Fault('levels', 'acknowledged and dropped');
 
 const packetWaitMs = (bytes: number): number => PACKET_WAIT_MS + (bytes / 1024) * 1000;

@@ -7,8 +7,8 @@
 import { isUtf8 } from 'node:buffer';
 import { Fault } from './refusals.ts';
 
-/** Where a publish is handed on that is to be acknowledged and dropped: only the program publishes below `tocsin/`. */
-export const REFUSED_TOPIC = 'tocsin/refused';
+/** Where a publish is handed on that is to be acknowledged and dropped. With U+0000 in it no client can name it. */
+export const REFUSED_TOPIC = 'tocsin/\0';
 
 /** Aedes' own bound: its matchers throw beyond. */
 const LEVELS_MAX = 100;

@@ -35,6 +35,7 @@ describe('a publish larger than mqtt.limits.packetBytes', () => {
     expect(await client.next(4)).toEqual(Buffer.from([0x70, 2, 0, 5]));
     expect([await accepted(instance), await refused(instance)]).toEqual([4, 2]);
     expect(await refusals(instance, 'too-large')).toBe(2);
+    expect(await refusals(instance, 'may-not-publish')).toBe(0);
     expect(instance.logged.filter((line) => line.includes('mqtt.limits.packetBytes'))).toHaveLength(1);
   });
 
@@ -82,6 +83,7 @@ describe('a topic with too many levels', () => {
     client.send(publish(1, { topic: 'a/'.repeat(100) }), publish(2, { topic: `${'a/'.repeat(99)}a` }));
     expect(await client.next(8)).toEqual(Buffer.concat([puback(1), puback(2)]));
     expect(await refused(instance)).toBe(1);
+    expect(await refusals(instance, 'levels')).toBe(1);
   });
 });
 
