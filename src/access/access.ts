@@ -78,6 +78,8 @@ export class Access implements AsyncDisposable {
   #byName!: ReadonlyMap<string, Known>;
   #byDigest!: ReadonlyMap<string, Known>;
   #fleet!: ReadonlySet<string>;
+  /** Somebody has a password that a person chose. */
+  #hasChosen = false;
   #logged = { count: 0, sinceMs: Number.NEGATIVE_INFINITY };
 
   constructor(settings: AccessSettings, options: { readonly clock: Clock; readonly logger: Logger; readonly registry: Registry }) {
@@ -98,6 +100,7 @@ export class Access implements AsyncDisposable {
     this.#own = new OwnTopics(settings.directory);
     this.#fleet = new Set(settings.directory.fleet.map(({ id }) => id));
     const known = settings.credentials.map(withDigests);
+    this.#hasChosen = known.some(({ chosen }) => chosen.length > 0);
     this.#byName = new Map(known.map((one) => [one.name, one]));
     this.#byDigest = new Map(known.flatMap((one) => one.generated.map(({ digest }) => [digest.toString('base64'), one])));
   }
@@ -169,16 +172,11 @@ export class Access implements AsyncDisposable {
     const proof = known === undefined ? null : proofOf(known, digestOf(password));
     if (known !== undefined && proof !== null) return this.#session(known, proof);
     // One that is not known takes as long as one whose password is wrong.
-    const candidates = known === undefined || known.chosen.length === 0 ? (this.#hasChosen() ? [NOBODYS] : []) : known.chosen;
+    const candidates = known === undefined || known.chosen.length === 0 ? (this.#hasChosen ? [NOBODYS] : []) : known.chosen;
     if (candidates.length === 0) return null;
     if (this.#throttle.isThrottled(attempt.address)) return THROTTLED;
     const right = await this.#chosen.match({ password, candidates, isGone: attempt.isGone });
     return known === undefined || right === null || right === NOBODYS ? null : this.#session(known, right);
-  }
-
-  #hasChosen(): boolean {
-    for (const { chosen } of this.#byName.values()) if (chosen.length > 0) return true;
-    return false;
   }
 
   /** The first of its names that is listed counts, else its common name. */

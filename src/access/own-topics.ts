@@ -14,7 +14,7 @@ import { covers, matchesTopic, type TopicFilter } from './topic-filter.ts';
 
 /** Commands to Tasmota's devices; and ThingsBoard's topics of a device, in which `me` is the one who publishes. */
 const OTHERS = ['cmnd/{device}', 'v1/devices/me'];
-const ME: TopicFilter = ['v1', 'devices', 'me', '#'];
+const ME = 'v1/devices/me/#';
 const NOTHING_LEARNED: Learned = { get: () => undefined, set: () => false, describe: () => undefined };
 
 interface Prefix {
@@ -47,9 +47,8 @@ export class OwnTopics {
   }
 
   mayPublish(device: string, topic: string): boolean {
-    const levels = topic.split('/');
-    if (!this.#filtersOf(device).some((filter) => matchesTopic(filter, levels))) return false;
-    if (matchesTopic(ME, levels)) return true;
+    if (!this.mayRead(device, topic)) return false;
+    if (matchesTopic(ME, topic)) return true;
     const way = this.#router.way(topic);
     // What no sensor speaks on is the device's own affair.
     if (way === null) return true;
@@ -58,8 +57,7 @@ export class OwnTopics {
   }
 
   mayRead(device: string, topic: string): boolean {
-    const levels = topic.split('/');
-    return this.#filtersOf(device).some((filter) => matchesTopic(filter, levels));
+    return this.#filtersOf(device).some((filter) => matchesTopic(filter.join('/'), topic));
   }
 
   maySubscribe(device: string, filter: string): boolean {

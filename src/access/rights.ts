@@ -84,14 +84,13 @@ export const EVERYTHING: Rules = {
 
 /** What a user's list says; for a device its own topics besides. */
 export function rulesOf(who: Pick<Credential, 'kind' | 'name' | 'publish' | 'subscribe'>, own: OwnTopics): Rules {
-  const publish = who.publish.map(split);
-  const subscribe = who.subscribe.map(split);
-  const { name } = who;
+  const { name, publish, subscribe } = who;
+  const subscribed = subscribe.map(split);
   const device = who.kind === 'device' ? own : null;
   return {
-    mayPublish: (topic) => publish.some((filter) => matchesTopic(filter, split(topic))) || device?.mayPublish(name, topic) === true,
-    mayRead: (topic) => subscribe.some((filter) => matchesTopic(filter, split(topic))) || device?.mayRead(name, topic) === true,
-    maySubscribe: (filter) => subscribe.some((one) => covers(one, split(filter))) || device?.maySubscribe(name, filter) === true,
+    mayPublish: (topic) => publish.some((filter) => matchesTopic(filter, topic)) || device?.mayPublish(name, topic) === true,
+    mayRead: (topic) => subscribe.some((filter) => matchesTopic(filter, topic)) || device?.mayRead(name, topic) === true,
+    maySubscribe: (filter) => subscribed.some((one) => covers(one, split(filter))) || device?.maySubscribe(name, filter) === true,
   };
 }
 

@@ -3,6 +3,10 @@
 export type TopicFilter = readonly string[];
 
 const LEVELS_MAX = 100;
+const SLASH = 0x2f;
+const PLUS = 0x2b;
+const HASH = 0x23;
+const DOLLAR = 0x24;
 
 /** @returns what is wrong with it, as a sentence */
 export function filterProblem(text: string): string | null {
@@ -17,19 +21,24 @@ export function filterProblem(text: string): string | null {
   return null;
 }
 
-/** `a/#` matches `a` itself too. */
-export function matchesTopic(filter: TopicFilter, topic: readonly string[]): boolean {
-  if (isReserved(topic) && isWildcard(filter[0])) return false;
-  for (const [index, level] of filter.entries()) {
-    if (level === '#') return true;
-    if (index >= topic.length || (level !== '+' && level !== topic[index])) return false;
+/** `a/#` matches `a` itself, and `+` an empty level too [MQTT-4.7.1-2, 4.7.1-3, 4.7.2-1]. Asked for each message: nothing is split. */
+export function matchesTopic(filter: string, topic: string): boolean {
+  const first = filter.charCodeAt(0);
+  if (topic.charCodeAt(0) === DOLLAR && (first === PLUS || first === HASH)) return false;
+  let at = 0;
+  for (let index = 0; index < filter.length; index++) {
+    const char = filter.charCodeAt(index);
+    if (char === HASH) return true;
+    if (char === PLUS) while (at < topic.length && topic.charCodeAt(at) !== SLASH) at += 1;
+    else if (at < topic.length && topic.charCodeAt(at) === char) at += 1;
+    else return at === topic.length && filter.slice(index) === '/#';
   }
-  return filter.length === topic.length;
+  return at === topic.length;
 }
 
 /** True when every topic that `other` matches is matched by this one. */
 export function covers(filter: TopicFilter, other: TopicFilter): boolean {
-  if (isReserved(other) && isWildcard(filter[0])) return false;
+  if (other[0]?.startsWith('$') && (filter[0] === '+' || filter[0] === '#')) return false;
   for (const [index, level] of filter.entries()) {
     if (level === '#') return true;
     const asked = other[index];
@@ -39,6 +48,3 @@ export function covers(filter: TopicFilter, other: TopicFilter): boolean {
   }
   return filter.length === other.length;
 }
-
-const isReserved = (levels: readonly string[]): boolean => levels[0]?.startsWith('$') === true;
-const isWildcard = (level: string | undefined): boolean => level === '+' || level === '#';

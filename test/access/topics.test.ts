@@ -18,12 +18,14 @@ describe('a topic filter', () => {
     ['a/+', 'a/', true],
     ['a/#', 'a', true],
     ['a/#', 'a/b/c', true],
+    ['+/#', 'a', true],
+    ['a/+/#', 'a', false],
     ['#', 'a', true],
     ['#', '$SYS/a', false],
     ['+/a', '$SYS/a', false],
     ['$SYS/#', '$SYS/a', true],
   ])('%s on the topic %s: %s', (filter, topic, expected) => {
-    expect(matchesTopic(split(filter), split(topic))).toBe(expected);
+    expect(matchesTopic(filter, topic)).toBe(expected);
     // What matches a topic covers the filter that is only this topic.
     expect(covers(split(filter), split(topic))).toBe(expected);
   });

@@ -13,9 +13,9 @@
  *     CATCHING_UP (a persistent session connects: its queue is sent) => LIVE
  */
 import type { Subscription } from 'aedes';
+import { matchesTopic } from '../../access/topic-filter.ts';
 import type { Clock } from '../../std/clock.ts';
 import { type AedesBroker, type AedesClient, type AedesPersistence, asForwarded, type Outgoing } from './aedes.ts';
-import { filterMatches } from './filter.ts';
 import { Identifiers } from './identifiers.ts';
 import { pubrelBytes, writePublish } from './wire.ts';
 
@@ -77,7 +77,7 @@ export class Delivery {
       for await (const packet of stream as AsyncIterable<Outgoing>) {
         if (this.#client.closed) return;
         // A wildcard in the first level finds `$` topics in the store.
-        if (!filterMatches(topic, packet.topic)) continue;
+        if (!matchesTopic(topic, packet.topic)) continue;
         const retained = { ...packet, brokerId: broker.id, brokerCounter: ++broker.counter, dup: false, retain: true };
         await this.#sendKept({ ...retained, qos: Math.min(qos, packet.qos), messageId: undefined });
       }
@@ -108,7 +108,7 @@ export class Delivery {
     let greatest = -1;
     for (const filter in subscriptions) {
       const granted = subscriptions[filter]?.qos ?? 0;
-      if (granted <= greatest || !filterMatches(filter, topic)) continue;
+      if (granted <= greatest || !matchesTopic(filter, topic)) continue;
       if (granted >= qos) return qos;
       greatest = granted;
     }
